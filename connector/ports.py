@@ -1,0 +1,283 @@
+"""What the shell needs from the outside, as Protocols. Adapters implement them; nothing here is vendor-specific."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypedDict, Unpack
+
+from connector.core.model import (
+    Association,
+    Link,
+    Mapped,
+    Operation,
+    Presence,
+    Refusal,
+    Structure,
+    Task,
+)
+from connector.core.schema import Shape
+from connector.core.selection import Selection
+
+
+class Clock(Protocol):
+    """Time, so that nothing else asks the machine for it."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; returns early when the process is asked to stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The Salesforce org behind the credentials; ``organization_id`` has 18 characters."""
+
+    organization_id: str
+    name: str
+    is_sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow:
+    """A record that Salesforce says is linked, whatever its flag: only its id and whether it is deleted."""
+
+    salesforce_id: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a poll found. ``server_now`` is Salesforce's own clock when the poll began.
+
+    ``flagged``: pages of whole records (nested as in the mapping's paths, children as lists) that fulfil the
+    mapping's ``where``. ``known``: linked rows, flagged or not, deleted or not. ``touched``: ids of flagged
+    records of which only a parent or a child changed.
+    """
+
+    server_now: datetime
+    flagged: Iterator[list[Structure]]
+    known: tuple[KnownRow, ...] = ()
+    touched: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What Salesforce says of one id, flagged or not."""
+
+    salesforce_id: str
+    name: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """Fields to set on one record; values are JSON scalars, None blanks a field."""
+
+    salesforce_id: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The outcome of one RowUpdate. ``code`` is Salesforce's statusCode, "" for success."""
+
+    salesforce_id: str
+    code: str = ""
+    message: str = ""
+    fields: tuple[str, ...] = ()
+    temporary: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.code
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """What describe says of one field; ``length`` is 0 where there is none."""
+
+    name: str
+    type: str
+    length: int = 0
+    updateable: bool = True
+    picklist: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiUsage:
+    """Salesforce API calls: ours since the adapter was made, and the org's own count and daily limit (0: unknown)."""
+
+    calls: int = 0
+    org_used: int = 0
+    org_limit: int = 0
+    by_label: Mapping[str, int] = field(default_factory=dict)
+
+
+class Salesforce(Protocol):
+    """The CRM. Every method may raise TemporaryError or Halt; row-level trouble comes back as values."""
+
+    def identify(self) -> Organization: ...
+
+    def describe(self, sobject: str) -> Mapping[str, FieldInfo]: ...
+
+    def changes(self, selection: Selection, since: datetime | None) -> Changes:
+        """What changed since that instant of Salesforce's clock (None: everything flagged). One API call when idle."""
+        ...
+
+    def fetch(self, selection: Selection, salesforce_ids: Sequence[str]) -> list[Structure]:
+        """The whole records among those ids that fulfil the mapping's ``where``; others are left out."""
+        ...
+
+    def states(self, sobject: str, salesforce_ids: Sequence[str]) -> Mapping[str, RowState]:
+        """Name and deletion of those ids, flagged or not; ids that do not exist or are invisible are left out."""
+        ...
+
+    def write(self, sobject: str, rows: Sequence[RowUpdate]) -> list[RowResult]:
+        """Update rows, 200 a call, one result for each row in the same order."""
+        ...
+
+    def usage(self) -> ApiUsage: ...
+
+
+class PartnerCentral(Protocol):
+    """AWS Partner Central. ``call`` paces itself to the quota and translates every error."""
+
+    catalog: str
+
+    def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
+        """Make one call with the Catalog added; ``on_send`` runs when its turn has come, before anything leaves.
+
+        Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt.
+        """
+        ...
+
+    def take_calls(self) -> dict[str, int]:
+        """Calls by operation since this was last asked."""
+        ...
+
+    def input_shape(self, operation: str) -> Shape: ...
+
+    def output_shape(self, operation: str) -> Shape: ...
+
+
+class LinkChanges(TypedDict, total=False):
+    """Facts of a link that may be set, in the core's own types."""
+
+    name: str
+    presence: Presence
+    opportunity_id: str
+    candidate_id: str
+    existing: Structure | None
+    base: Structure | None
+    attached: tuple[Association, ...] | None
+    task: Task | None
+    submitted: str
+    refusal: Refusal | None
+    attempts: int
+    next_try_at: datetime | None
+    poll_at: datetime | None
+
+
+class Ledger(Protocol):
+    """What the connector knows. Every method is one transaction; a commit that fails raises LedgerUnavailable."""
+
+    def link(self, link_id: int) -> Link: ...
+
+    def find(self, connection: str, catalog: str, identifier: str) -> Link | None: ...
+
+    def present(self, connection: str, catalog: str, after: str = "", limit: int = 500) -> list[str]:
+        """Salesforce ids of links still counted as flagged, in order."""
+        ...
+
+    def store_mapped(
+        self,
+        connection: str,
+        catalog: str,
+        records: Sequence[tuple[str, str, Mapped, Structure]],
+        now: datetime,
+    ) -> int:
+        """Store a page of (id, name, mapped, values of our own fields now in Salesforce). Gives how many changed."""
+        ...
+
+    def set_presence(self, connection: str, catalog: str, presences: Mapping[str, Presence], now: datetime) -> int: ...
+
+    def due(
+        self, connection: str, catalog: str, now: datetime, limit: int, only: Sequence[str] | None = None
+    ) -> list[int]:
+        """Numbers of the links that advance has to look at, those already at AWS first."""
+        ...
+
+    def rest(
+        self,
+        link_id: int,
+        status: str,
+        message: str,
+        until: datetime | None,
+        now: datetime,
+        *,
+        show: bool,
+        news: bool,
+    ) -> None:
+        """The link comes to rest until then (None: until something changes)."""
+        ...
+
+    def change(self, link_id: int, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> None: ...
+
+    def begin(self, link: Link, action: str, body: Structure, client_token: str, now: datetime) -> Operation:
+        """Write an operation ahead; refused while another one of the link is open."""
+        ...
+
+    def sending(self, operation: Operation, now: datetime) -> None:
+        """Commit that the call is being made."""
+        ...
+
+    def succeed(
+        self, operation: Operation, response: Structure, now: datetime, **changes: Unpack[LinkChanges]
+    ) -> None: ...
+
+    def fail(self, operation: Operation, error: str, now: datetime, **changes: Unpack[LinkChanges]) -> None: ...
+
+    def postpone(self, operation: Operation, error: str, ambiguous: bool, until: datetime, now: datetime) -> None: ...
+
+    def operations_since(self, connection: str, moment: datetime, actions: Sequence[str] = ()) -> int: ...
+
+    def see(self, connection: str, catalog: str, summaries: Sequence[Structure], now: datetime) -> int: ...
+
+    def sighted(self, connection: str, catalog: str, partner_identifier: str) -> str: ...
+
+    def polls_due(self, connection: str, catalog: str, now: datetime, limit: int) -> list[Link]: ...
+
+    def write_backs_due(
+        self, connection: str, catalog: str, now: datetime, limit: int
+    ) -> list[tuple[Link, str, str]]: ...
+
+    def written(self, results: Mapping[int, tuple[Structure, str, datetime | None]]) -> None: ...
+
+    def watermark(self, connection: str, name: str) -> str: ...
+
+    def set_watermark(self, connection: str, name: str, value: str) -> None: ...
+
+    def add_usage(self, connection: str, kind: str, calls: int, now: datetime) -> None: ...
+
+    def requests(self, connection: str) -> list[tuple[int, str]]: ...
+
+    def request(self, connection: str, salesforce_ids: Sequence[str], now: datetime) -> None:
+        """Ask the process that owns the ledger to read these records again."""
+        ...
+
+    def requests_done(self, numbers: Sequence[int]) -> None: ...
+
+    def work_due(
+        self, connection: str, catalog: str, until: datetime, only: Sequence[str] | None = None
+    ) -> dict[str, int]:
+        """Links that ``advance``, ``observe`` and ``write_back`` have to look at before ``until``."""
+        ...
