@@ -1,0 +1,161 @@
+"""Three-way comparison: desired (mapped now), existing (AWS now), base (last agreed), and the body of an update.
+
+UpdateOpportunity replaces the whole record, so its body is always AWS's own record with our changes laid over it.
+"""
+
+from __future__ import annotations
+
+import copy
+import html
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from connector.core.model import Association, Structure
+from connector.core.schema import Shape
+
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_CREATE_ONLY = frozenset({"Origin", "OpportunityTeam", "Tags", "LifeCycle.ReviewStatus", "LifeCycle.Stage"})
+"""Not part of UpdateOpportunity, or not ours to change before the review (ACTION_NOT_PERMITTED)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One owned path that differs: ``before`` is what AWS agreed to, ``after`` what Salesforce says now."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+def changes_between(
+    desired: Structure, existing: Structure | None, base: Structure | None, owned: Iterable[str]
+) -> tuple[Change, ...]:
+    """The owned paths at which Salesforce wants something else than AWS agreed to, by path.
+
+    Without a base (an adopted opportunity) a field that is empty in Salesforce is left as AWS has it.
+    """
+    agreed = base if base is not None else (existing or {})
+    found = []
+    for path in sorted(set(owned) - _CREATE_ONLY):
+        before, after = value_at(agreed, path), value_at(desired, path)
+        if base is None and after in _NOTHING:
+            continue
+        if not is_same(before, after):
+            found.append(Change(path, before, after))
+    return tuple(found)
+
+
+def body_of_update(existing: Structure, changes: Iterable[Change], shape: Shape) -> Structure:
+    """AWS's record (a GetOpportunity answer) with the changes laid over it, ready for UpdateOpportunity.
+
+    Keeps Stage and ReviewStatus as they are, drops what the operation does not take, and mends what AWS returns
+    but would refuse: escaped text, stub spend rows, the pseudo-need, a campaign without a marketing activity.
+    """
+    body: Structure = _fitting(unescaped(existing), shape)
+    body["Identifier"] = existing["Id"]
+    for change in changes:
+        put_at(body, change.path, copy.deepcopy(change.after))
+    _mend(body)
+    return body
+
+
+def _fitting(value: Any, shape: Shape | None) -> Any:
+    """Only what the shape knows, without empty values."""
+    if shape is not None and shape.kind == "structure" and isinstance(value, Mapping):
+        kept = {name: _fitting(inner, shape.members[name]) for name, inner in value.items() if name in shape.members}
+        return {name: inner for name, inner in kept.items() if inner not in _NOTHING}
+    if shape is not None and shape.kind == "list" and isinstance(value, list):
+        items = [_fitting(item, shape.item) for item in value]
+        required = shape.item.required if shape.item is not None else frozenset()
+        return [item for item in items if item not in _NOTHING and (not required or required <= set(item))]
+    return value
+
+
+_PSEUDO_NEED = "Do Not Need Support from AWS Sales Rep"
+
+
+def _mend(body: Structure) -> None:
+    life_cycle = body.get("LifeCycle", {})
+    for name in ("NextStepsHistory", "ReviewComments", "ReviewStatusReason"):
+        life_cycle.pop(name, None)
+    needs = [need for need in body.get("PrimaryNeedsFromAws", []) if need != _PSEUDO_NEED]
+    if "PrimaryNeedsFromAws" in body:
+        body["PrimaryNeedsFromAws"] = needs
+        if not needs:
+            del body["PrimaryNeedsFromAws"]
+    marketing = body.get("Marketing", {})
+    if marketing.get("Source") == "None":
+        for name in set(marketing) - {"Source"}:
+            del marketing[name]
+
+
+def unescaped(value: Any) -> Any:
+    """AWS returns some text HTML-escaped, sometimes twice; give it back as it was written."""
+    if isinstance(value, str):
+        plain = html.unescape(value)
+        return plain if plain == value else unescaped(plain)
+    if isinstance(value, Mapping):
+        return {name: unescaped(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [unescaped(item) for item in value]
+    return value
+
+
+def value_at(value: Any, path: str) -> Any:
+    """The value at a dotted path, None where there is none."""
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def put_at(body: Structure, path: str, value: Any) -> None:
+    """Set the value at a dotted path; an empty one removes it, and structures that it leaves empty."""
+    *steps, last = path.split(".")
+    trail = [body]
+    for step in steps:
+        trail.append(trail[-1].setdefault(step, {}))
+    if value not in _NOTHING:
+        trail[-1][last] = value
+        return
+    trail[-1].pop(last, None)
+    for parent, step in reversed(list(zip(trail, steps, strict=False))):
+        if not parent[step]:
+            del parent[step]
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Equal once what the services add or drop is set aside: spelling of numbers, order, escapes, emptiness."""
+    return bool(_normal(one) == _normal(other))
+
+
+def _normal(value: Any, name: str = "") -> Any:
+    if value in _NOTHING:
+        return None
+    if isinstance(value, Mapping):
+        inner = {key: _normal(item, key) for key, item in value.items()}
+        return {key: item for key, item in inner.items() if item is not None}
+    if isinstance(value, list):
+        items = [_normal(item, name) for item in value]
+        return sorted(items) if all(isinstance(item, str) for item in items) else items
+    if name in {"Amount", "Value"} or isinstance(value, int | float | Decimal):
+        try:
+            return Decimal(str(value)).normalize()
+        except InvalidOperation:
+            return value
+    return unescaped(value).strip() if isinstance(value, str) else value
+
+
+def association_changes(
+    wanted: Iterable[Association], attached: Iterable[Association]
+) -> tuple[tuple[Association, ...], tuple[Association, ...]]:
+    """(to attach, to detach); attach first, since AWS may need the last one to stay until then."""
+    wanted, attached = set(wanted), set(attached)
+    return tuple(sorted(wanted - attached)), tuple(sorted(attached - wanted))
+
+
+def attached_of(existing: Structure) -> tuple[Association, ...]:
+    """The associations of a GetOpportunity answer."""
+    related = existing.get("RelatedEntityIdentifiers") or {}
+    return tuple(sorted(Association(kind, text) for kind, texts in related.items() for text in texts or []))

@@ -1,0 +1,10 @@
+"""The mapping file: its shape, how it is read, and how a record becomes what AWS should hold."""
+
+from __future__ import annotations
+
+from connector.core.mapping.cases import run_cases
+from connector.core.mapping.compiler import Shapes, compile_mapping
+from connector.core.mapping.mapper import map_record
+from connector.core.mapping.nodes import CompiledMapping
+
+__all__ = ["CompiledMapping", "Shapes", "compile_mapping", "map_record", "run_cases"]

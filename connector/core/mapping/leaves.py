@@ -1,0 +1,206 @@
+"""Reads one leaf of a mapping file: where a value comes from and what is done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
+
+from connector.core import schema
+from connector.core.mapping.nodes import Leaf, Owner, Step, When, to_text
+from connector.core.model import Origin
+from connector.core.paths import Path, PathError, Template, parse_path, parse_template
+from connector.core.schema import Shape, suggest
+from connector.core.transforms import Transform, TransformError
+from connector.errors import FileProblem
+
+if TYPE_CHECKING:
+    from connector.core.mapping.compiler import Document, Keys
+
+LEAF_KEYS = ("from", "value", "template", "values", "otherwise", "default", "transform", "when", "owner")
+_TESTS = ("is", "is_not", "in", "not_in", "present", "empty")
+
+
+@dataclass(slots=True)
+class LeafReader:
+    """Turns the YAML of a leaf into a Leaf; what it cannot read becomes a problem."""
+
+    document: Document
+    transforms: Mapping[str, Transform]
+    problems: list[FileProblem] = field(default_factory=list)
+    within: str = ""
+
+    def report(self, keys: Keys, message: str, cure: str = "") -> None:
+        self.problems.append(self.document.problem(keys, message, cure))
+
+    def origin(self, keys: Keys, fields: tuple[str, ...]) -> Origin:
+        place = self.document.problem(keys, "")
+        return Origin(fields, place.file, place.line, place.column)
+
+    def leaf(self, value: Any, shape: Shape, keys: Keys, path: str) -> Leaf | None:
+        """The leaf at ``keys``, for the AWS path and shape given. None when it cannot be used."""
+        if isinstance(value, str):
+            value = {"from": value}
+        if not isinstance(value, dict):
+            cure = f"Write a field path, or {{value: {value}}} for a constant."
+            self.report(keys, f"{value!r} is not a leaf.", cure)
+            return None
+        self._check_keys(value, keys, path)
+        sources = self._sources(value, keys)
+        template = self._template(value, keys)
+        paths = [*sources, *(template.paths if template else ())]
+        leaf = Leaf(
+            path=path,
+            origin=self.origin(keys, self._labels(paths)),
+            shape=shape,
+            sources=sources,
+            template=template,
+            constant=value.get("value"),
+            values=self._values(value, keys),
+            otherwise=value.get("otherwise"),
+            default=value.get("default"),
+            steps=self._steps(value, keys),
+            when=self._when(value, keys),
+            owner=self._owner(value, keys),
+        )
+        self._check_fixed(value, shape, keys, path)
+        return leaf
+
+    def _labels(self, paths: list[Path]) -> tuple[str, ...]:
+        """What a person calls these paths; below an ``each`` they begin with the relationship."""
+        prefix = f"{self.within}." if self.within else ""
+        return tuple(prefix + label for path in paths for label in path.labels)
+
+    def _check_keys(self, value: dict[str, Any], keys: Keys, path: str) -> None:
+        for name in value:
+            if name not in LEAF_KEYS:
+                cure = suggest(str(name), LEAF_KEYS) or f"Known here: {', '.join(LEAF_KEYS)}."
+                self.report((*keys, name), f"{name!r} is not known at the leaf {path}.", cure)
+        given = [name for name in ("from", "value", "template") if value.get(name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            self.report(keys, f"A leaf needs one of from, value and template; this has {found}.", "Keep one.")
+        if "otherwise" in value and "values" not in value:
+            self.report((*keys, "otherwise"), "otherwise needs values beside it.", "Use default for an empty field.")
+        if "value" in value:
+            for name in ("values", "otherwise", "default", "transform"):
+                if name in value:
+                    self.report((*keys, name), f"{name} has no effect on a constant.", "Remove it.")
+
+    def _sources(self, value: dict[str, Any], keys: Keys) -> tuple[Path, ...]:
+        given = value.get("from")
+        texts = given if isinstance(given, list) else [] if given is None else [given]
+        found = []
+        for index, text in enumerate(texts):
+            at = (*keys, "from", index) if isinstance(given, list) else (*keys, "from")
+            try:
+                found.append(parse_path(str(text)))
+            except PathError as error:
+                self.report(at, str(error), "Write e.g. Account.Name.")
+        return tuple(found)
+
+    def _template(self, value: dict[str, Any], keys: Keys) -> Template | None:
+        if value.get("template") is None:
+            return None
+        try:
+            return parse_template(str(value["template"]))
+        except PathError as error:
+            self.report((*keys, "template"), str(error), 'Write e.g. "{Name} for {Account.Name}".')
+            return None
+
+    def _values(self, value: dict[str, Any], keys: Keys) -> Mapping[str, Any] | None:
+        given = value.get("values")
+        if given is None:
+            return None
+        if not isinstance(given, dict):
+            self.report((*keys, "values"), "values is a list of `Salesforce value: AWS value` pairs.", "")
+            return None
+        return {to_text(name): found for name, found in given.items()}
+
+    def _owner(self, value: dict[str, Any], keys: Keys) -> Owner:
+        given = value.get("owner", "salesforce")
+        if given not in get_args(Owner):
+            self.report((*keys, "owner"), f"The owner {given!r} is not known.", "Use salesforce or aws.")
+        return "aws" if given == "aws" else "salesforce"
+
+    def _steps(self, value: dict[str, Any], keys: Keys) -> tuple[Step, ...]:
+        given = value.get("transform")
+        chain = given if isinstance(given, list) else [] if given is None else [given]
+        found = []
+        for index, entry in enumerate(chain):
+            at = (*keys, "transform", index) if isinstance(given, list) else (*keys, "transform")
+            step = self._step(entry, at)
+            if step is not None:
+                found.append(step)
+        return tuple(found)
+
+    def _step(self, entry: Any, keys: Keys) -> Step | None:
+        if isinstance(entry, dict) and len(entry) == 1:
+            (name, argument), *_ = entry.items()
+        else:
+            name, argument = entry, None
+        transform = self.transforms.get(str(name))
+        if transform is None:
+            cure = suggest(str(name), list(self.transforms)) or f"Known: {', '.join(sorted(self.transforms))}."
+            self.report(keys, f"There is no transform {name!r}.", cure)
+            return None
+        try:
+            arguments = transform.bind(argument)
+        except TransformError as error:
+            self.report(keys, error.message, error.cure)
+            return None
+        kinds = {argument.name: argument.kind for argument in transform.arguments}
+        paths = tuple(n for n, v in arguments.items() if kinds.get(n) == "aws_path" and isinstance(v, str))
+        return Step(transform, arguments, paths)
+
+    def _when(self, value: dict[str, Any], keys: Keys) -> When | None:
+        given, at = value.get("when"), (*keys, "when")
+        if given is None:
+            return None
+        tests = [name for name in _TESTS if isinstance(given, dict) and name in given]
+        places = [name for name in ("path", "field") if isinstance(given, dict) and given.get(name)]
+        unknown = [n for n in given if n not in (*_TESTS, "path", "field")] if isinstance(given, dict) else []
+        if not isinstance(given, dict) or len(tests) != 1 or len(places) != 1 or unknown:
+            cure = "Write e.g. `when: {path: Customer.Account.Address.CountryCode, is: US}`."
+            self.report(at, "when needs a path or a field, and one of " + ", ".join(_TESTS) + ".", cure)
+            return None
+        wanted = given[tests[0]]
+        texts = tuple(to_text(item) for item in wanted) if isinstance(wanted, list) else (to_text(wanted),)
+        test = tests[0]
+        if test in {"present", "empty"} and wanted is False:
+            test = "empty" if test == "present" else "present"
+        return self._placed_when(given, places[0], test, texts, at)
+
+    def _placed_when(
+        self, given: dict[str, Any], place: str, test: Any, texts: tuple[str, ...], at: Keys
+    ) -> When | None:
+        if place == "path":
+            return When(str(given["path"]), None, test, texts)
+        try:
+            return When("", parse_path(str(given["field"])), test, texts)
+        except PathError as error:
+            self.report((*at, "field"), str(error), "Write a field path.")
+            return None
+
+    def _check_fixed(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str) -> None:
+        """Constants, defaults and value lists are held against AWS's model now, not at two in the morning."""
+        for name in ("value", "default", "otherwise"):
+            if value.get(name) is not None:
+                self._check_constant(value[name], shape, (*keys, name), path)
+        values = value.get("values")
+        if isinstance(values, dict):
+            for name, found in values.items():
+                if found is not None:
+                    self._check_constant(found, shape, (*keys, "values", name), path)
+
+    def _check_constant(self, constant: Any, shape: Shape, keys: Keys, path: str) -> None:
+        target = shape
+        if shape.kind == "list" and not isinstance(constant, list) and shape.item is not None:
+            if keys[-1] in {"value", "default"}:
+                self.report(keys, f"{path} is a list at AWS.", f"Write [{constant}].")
+                return
+            target = shape.item
+        if target.kind == "string" and not isinstance(constant, str) and not isinstance(constant, list | dict | bool):
+            constant = to_text(constant)
+        for problem in schema.check(constant, target, path):
+            self.report(keys, f"{path}: {problem.message}", problem.cure)

@@ -1,0 +1,200 @@
+"""The parts of a compiled mapping. Plain data; ``compiler`` builds them, ``mapper`` applies them to a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from connector.core.condition import Condition
+from connector.core.model import Origin, Structure
+from connector.core.paths import Path, Template
+from connector.core.schema import Shape
+from connector.core.selection import Selection
+from connector.core.transforms import Transform
+
+Owner = Literal["salesforce", "aws"]
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A leaf's own condition on one value: of another leaf (an AWS path) or of a Salesforce field."""
+
+    aws_path: str
+    field: Path | None
+    test: Literal["is", "is_not", "in", "not_in", "present", "empty"]
+    wanted: tuple[str, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        empty = value in (None, "", [], {})
+        if self.test in {"present", "empty"}:
+            return empty == (self.test == "empty")
+        among = not empty and to_text(value).casefold() in {text.casefold() for text in self.wanted}
+        return among == (self.test in {"is", "in"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transform with its arguments; those in ``aws_paths`` name other leaves and are looked up first."""
+
+    transform: Transform
+    arguments: Mapping[str, Any]
+    aws_paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One value of the payload: a constant, the first non-empty of some paths, or a template."""
+
+    path: str
+    origin: Origin
+    shape: Shape
+    sources: tuple[Path, ...] = ()
+    template: Template | None = None
+    constant: Any = None
+    values: Mapping[str, Any] | None = None
+    otherwise: Any = None
+    default: Any = None
+    steps: tuple[Step, ...] = ()
+    when: When | None = None
+    owner: Owner = "salesforce"
+
+    @property
+    def is_sourced(self) -> bool:
+        return bool(self.sources) or self.template is not None
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """The AWS paths of the leaves that must be known first."""
+        named = tuple(step.arguments[name] for step in self.steps for name in step.aws_paths)
+        return (*named, self.when.aws_path) if self.when and self.when.aws_path else named
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every Salesforce path it reads."""
+        tested = (self.when.field,) if self.when and self.when.field else ()
+        return (*self.sources, *(self.template.paths if self.template else ()), *tested)
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A structure with members."""
+
+    members: Mapping[str, Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list written out item by item."""
+
+    path: str
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A list with one item for each row of a child relationship."""
+
+    path: str
+    relationship: str
+    item: Node
+    origin: Origin
+    where: Condition | None = None
+    order_by: tuple[tuple[Path, bool], ...] = ()
+    limit: int | None = None
+
+
+Node: TypeAlias = Leaf | Struct | Items | Each
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """When and how to submit; ``members`` are the leaves of AwsSubmission."""
+
+    members: Struct
+    when: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """One Salesforce field and the fact it shows."""
+
+    field: str
+    fact: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One of the mapping's own tests."""
+
+    name: str
+    line: int
+    given: Structure
+    today: str
+    expect: Structure | None = None
+    expect_problems: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMapping:
+    """A mapping file, ready to be applied. ``leaves`` are those outside any ``each``, in the order they depend."""
+
+    file: str
+    selection: Selection
+    tree: Struct
+    leaves: tuple[Leaf, ...]
+    associate: Mapping[str, Leaf]
+    submission: Submission | None
+    write_back: tuple[WriteBack, ...]
+    cases: tuple[Case, ...]
+    shape: Shape
+    submission_shape: Shape
+    fields: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def owned_paths(self) -> frozenset[str]:
+        """Top-most paths that Salesforce decides; list contents are decided as a whole."""
+        return frozenset(owned(self.tree, ""))
+
+
+def owned(node: Node, path: str) -> list[str]:
+    """The paths below ``node`` whose owner is Salesforce."""
+    if isinstance(node, Struct):
+        found = []
+        for name, member in node.members.items():
+            found += owned(member, f"{path}.{name}" if path else name)
+        return found
+    if isinstance(node, Leaf):
+        return [path] if node.owner == "salesforce" else []
+    return [path]
+
+
+def leaves_of(node: Node) -> Sequence[Leaf]:
+    """Every leaf below a node, those inside ``each`` too."""
+    if isinstance(node, Leaf):
+        return [node]
+    if isinstance(node, Struct):
+        return [leaf for member in node.members.values() for leaf in leaves_of(member)]
+    if isinstance(node, Items):
+        return [leaf for item in node.items for leaf in leaves_of(item)]
+    return leaves_of(node.item)
+
+
+def eaches_of(node: Node) -> Sequence[Each]:
+    """Every ``each`` below a node."""
+    if isinstance(node, Each):
+        return [node]
+    if isinstance(node, Struct):
+        return [each for member in node.members.values() for each in eaches_of(member)]
+    if isinstance(node, Items):
+        return [each for item in node.items for each in eaches_of(item)]
+    return []
+
+
+def to_text(value: Any) -> str:
+    """A value as its text, the way a person writes it: ``true`` for yes, no trailing ``.0``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return text[:-2] if isinstance(value, float) and text.endswith(".0") else text

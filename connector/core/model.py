@@ -1,0 +1,262 @@
+"""The nouns of the connector, as frozen dataclasses. No behaviour beyond reading themselves to and from JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+Structure: TypeAlias = dict[str, Any]
+"""A JSON object as the services speak it, member names in their own spelling."""
+
+Blocks = Literal["create", "submit"]
+
+
+def fingerprint(value: object) -> str:
+    """A short, stable hash of a JSON value; key order does not matter."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from: Salesforce paths (none for a constant) and the mapping's line, from 1."""
+
+    fields: tuple[str, ...]
+    file: str
+    line: int
+    column: int
+
+    @property
+    def label(self) -> str:
+        return " / ".join(self.fields) or "(constant)"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a record cannot be sent, in a seller's words.
+
+    ``path`` is the AWS path (``Customer.Account.WebsiteUrl``, list items with an index);
+    ``blocks`` tells whether CreateOpportunity or only the submission would be refused.
+    """
+
+    path: str
+    message: str
+    cure: str
+    code: str = "invalid"
+    blocks: Blocks = "create"
+    salesforce_field: str = ""
+    file: str = ""
+    line: int = 0
+
+    def located(self, origin: Origin | None) -> Problem:
+        """The same problem with the place it comes from, unless it has one already."""
+        if origin is None or self.line:
+            return self
+        return replace(self, salesforce_field=origin.label, file=origin.file, line=origin.line)
+
+    def __str__(self) -> str:
+        place = f" ({self.file}:{self.line})" if self.line else ""
+        return f"{self.salesforce_field or self.path}{place}: {self.message} {self.cure}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Association:
+    """One related entity of an opportunity, e.g. ``Solutions`` ``S-0000001``."""
+
+    entity_type: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One Salesforce record, mapped: what AWS should hold, and what stands in the way.
+
+    ``opportunity`` has the shape of CreateOpportunity without Catalog and ClientToken. ``submission`` is the
+    AwsSubmission, or None while the mapping's ``submission.when`` does not hold.
+    """
+
+    opportunity: Structure
+    associations: tuple[Association, ...] = ()
+    submission: Structure | None = None
+    problems: tuple[Problem, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when anything that would be sent changes."""
+        return fingerprint([self.opportunity, sorted(map(asdict_pair, self.associations)), self.submission])
+
+    def origin_of(self, path: str) -> Origin | None:
+        """The origin of an AWS path, or of the nearest thing above or below it that has one."""
+        wanted = path.replace("[]", "")
+        if wanted in self.origins:
+            return self.origins[wanted]
+        below = [name for name in self.origins if name.startswith((f"{wanted}.", f"{wanted}["))]
+        if below:
+            return self.origins[min(below)]
+        above = wanted.rpartition(".")[0]
+        return self.origin_of(above) if above else None
+
+    def to_json(self) -> Structure:
+        return {
+            "opportunity": self.opportunity,
+            "associations": [[a.entity_type, a.identifier] for a in self.associations],
+            "submission": self.submission,
+            "problems": [asdict(problem) for problem in self.problems],
+            "origins": {
+                path: [list(origin.fields), origin.file, origin.line, origin.column]
+                for path, origin in self.origins.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, value: Structure) -> Mapped:
+        return cls(
+            opportunity=value["opportunity"],
+            associations=tuple(Association(*pair) for pair in value["associations"]),
+            submission=value["submission"],
+            problems=tuple(Problem(**problem) for problem in value["problems"]),
+            origins={
+                path: Origin(tuple(fields), file, line, column)
+                for path, (fields, file, line, column) in value["origins"].items()
+            },
+        )
+
+
+def asdict_pair(association: Association) -> list[str]:
+    """An association as a JSON pair."""
+    return [association.entity_type, association.identifier]
+
+
+TASK_MEMBERS = (
+    "TaskId",
+    "TaskArn",
+    "TaskStatus",
+    "StartTime",
+    "Message",
+    "ReasonCode",
+    "OpportunityId",
+    "EngagementId",
+    "EngagementInvitationId",
+    "ResourceSnapshotJobId",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A Partner Central task as AWS last told it. Ids are opaque; ``reason_code`` is "" when there is none."""
+
+    facts: Structure
+
+    @classmethod
+    def from_response(cls, response: Mapping[str, Any], before: Task | None = None) -> Task:
+        """Keep the documented outputs; the literal text ``null`` for a reason code means none.
+
+        Members that a later answer leaves out keep the value of ``before``, if it was the same task.
+        """
+        facts = {name: response[name] for name in TASK_MEMBERS if response.get(name) not in (None, "")}
+        if facts.get("ReasonCode") == "null":
+            del facts["ReasonCode"]
+        if before is not None and before.facts.get("TaskId") == facts.get("TaskId"):
+            facts = {**before.facts, **facts}
+        return cls(facts)
+
+    @property
+    def task_id(self) -> str:
+        return str(self.facts.get("TaskId", ""))
+
+    @property
+    def status(self) -> str:
+        return str(self.facts.get("TaskStatus", ""))
+
+    @property
+    def reason_code(self) -> str:
+        return str(self.facts.get("ReasonCode", ""))
+
+    @property
+    def message(self) -> str:
+        return str(self.facts.get("Message", ""))
+
+    @property
+    def start_time(self) -> str:
+        return str(self.facts.get("StartTime", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One write to AWS, written ahead: exact body and token, committed before the call is made."""
+
+    id: int
+    link_id: int
+    action: str
+    body: Structure
+    client_token: str
+    attempts: int = 0
+    ambiguous: bool = False
+    sent_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """AWS refused this content (``fingerprint`` of what was mapped): nothing is sent until it changes."""
+
+    action: str
+    fingerprint: str
+    message: str
+    problems: tuple[Problem, ...] = ()
+
+    def to_json(self) -> Structure:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Structure) -> Refusal:
+        return cls(**{**value, "problems": tuple(Problem(**problem) for problem in value["problems"])})
+
+
+Presence = Literal["flagged", "unflagged", "deleted", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Everything the ledger knows about one Salesforce record and its AWS opportunity.
+
+    ``base`` is the opportunity as last agreed with AWS, in the shape of the mapping; ``existing`` what AWS last
+    showed (a summary or a whole GetOpportunity); ``candidate_id`` an opportunity at AWS that carries this
+    record's id and is not linked yet; ``submitted`` the fingerprint of what was last submitted.
+    """
+
+    id: int
+    connection: str
+    catalog: str
+    salesforce_id: str
+    name: str = ""
+    presence: Presence = "flagged"
+    mapped: Mapped | None = None
+    opportunity_id: str = ""
+    candidate_id: str = ""
+    existing: Structure | None = None
+    base: Structure | None = None
+    attached: tuple[Association, ...] | None = None
+    task: Task | None = None
+    submitted: str = ""
+    refusal: Refusal | None = None
+    operation: Operation | None = None
+    attempts: int = 0
+    next_try_at: datetime | None = None
+    changed_at: datetime | None = None
+    shown: Structure = field(default_factory=dict)
+    write_back_error: str = ""
+
+    @property
+    def review_status(self) -> str:
+        return str(((self.existing or {}).get("LifeCycle") or {}).get("ReviewStatus") or "")
+
+    @property
+    def stage(self) -> str:
+        return str(((self.existing or {}).get("LifeCycle") or {}).get("Stage") or "")

@@ -1,0 +1,21 @@
+"""Decides when to try again. A decision is a value; nobody waits here."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+FIRST_DELAY = 2.0
+LONGEST_DELAY = 900.0
+ATTEMPTS_OF_A_TASK = 5
+"""Submissions of one record in a row that failed for a passing reason, before a person is asked."""
+
+
+def next_attempt(attempts: int, now: datetime, asked: float = 0.0) -> datetime:
+    """When to try again after ``attempts`` failures: 2 s doubling up to 15 min, or later where the service asked."""
+    delay = min(FIRST_DELAY * 2 ** max(attempts - 1, 0), LONGEST_DELAY)
+    return now + timedelta(seconds=max(delay, asked))
+
+
+def next_poll(age: float) -> float:
+    """Seconds until a running task is looked at again: soon at first, at most a minute."""
+    return min(max(2.0, age / 2), 60.0)
