@@ -1,0 +1,1 @@
+"""The only modules that import a vendor's library. Each implements one port, alone."""

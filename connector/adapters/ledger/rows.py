@@ -1,0 +1,160 @@
+"""The ledger's tables. Rows never leave this package; nouns of ``core.model`` come out instead.
+
+A ``table=True`` model does not validate what it is made from, so only ``store`` makes them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Optional
+
+from sqlalchemy import JSON, Column, DateTime, Index, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SQLModel.metadata.naming_convention = NAMING
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant. SQLite keeps no zone, so what comes back without one is UTC, as it went in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _json() -> Any:
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+
+
+def _instant(*, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=True, index=index))
+
+
+def _text() -> Any:
+    return Field(default="", sa_column=Column(Text(), nullable=False, server_default=""))
+
+
+class LinkRow(SQLModel, table=True):
+    """One Salesforce record and its AWS opportunity.
+
+    ``due_at``, ``poll_at`` and ``write_back_at`` say when advance, observe and write back have to look (null: not
+    at all), so that their cost grows with what is open. ``rest_*`` is what the last plan came to; it is written
+    in the transaction that clears ``due_at`` and cleared by every change of the facts it was computed from.
+    """
+
+    __tablename__: ClassVar[str] = "link"
+    __table_args__ = (UniqueConstraint("connection", "catalog", "salesforce_id"),)
+
+    id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
+    connection: str = Field(max_length=63)
+    catalog: str = Field(max_length=16)
+    salesforce_id: str = Field(max_length=18)
+    name: str = _text()
+    presence: str = Field(default="flagged", max_length=16)
+    mapped: Any = _json()
+    content: str = Field(default="", max_length=32)
+    opportunity_id: str = Field(default="", max_length=32, index=True)
+    candidate_id: str = Field(default="", max_length=32)
+    existing: Any = _json()
+    base: Any = _json()
+    attached: Any = _json()
+    task: Any = _json()
+    submitted: str = Field(default="", max_length=32)
+    refusal: Any = _json()
+    attempts: int = 0
+    next_try_at: Optional[datetime] = _instant()  # noqa: UP045
+    changed_at: Optional[datetime] = _instant()  # noqa: UP045
+    shown: Any = _json()
+    write_back_error: str = _text()
+    rest_status: str = Field(default="", max_length=16, index=True)
+    rest_message: str = _text()
+    due_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
+    poll_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
+    write_back_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
+
+
+class OperationRow(SQLModel, table=True):
+    """One write to AWS: committed with its exact body and token before the call, closed with its outcome after."""
+
+    __tablename__: ClassVar[str] = "operation"
+    __table_args__ = (
+        Index(
+            "uq_operation_open_link",
+            "link_id",
+            unique=True,
+            sqlite_where=Column("state") == "open",
+            postgresql_where=Column("state") == "open",
+        ),
+    )
+
+    id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
+    link_id: int = Field(foreign_key="link.id", index=True)
+    connection: str = Field(max_length=63, index=True)
+    action: str = Field(max_length=64)
+    body: str = _text()
+    client_token: str = Field(default="", max_length=64)
+    state: str = Field(default="open", max_length=8, index=True)
+    attempts: int = 0
+    ambiguous: bool = False
+    created_at: Optional[datetime] = _instant()  # noqa: UP045
+    sent_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
+    finished_at: Optional[datetime] = _instant()  # noqa: UP045
+    next_attempt_at: Optional[datetime] = _instant()  # noqa: UP045
+    error: str = _text()
+    response: Any = _json()
+
+
+class SightingRow(SQLModel, table=True):
+    """An opportunity seen at AWS that carries a partner's own id: what keeps us from making it twice."""
+
+    __tablename__: ClassVar[str] = "sighting"
+
+    connection: str = Field(max_length=63, primary_key=True)
+    catalog: str = Field(max_length=16, primary_key=True)
+    opportunity_id: str = Field(max_length=32, primary_key=True)
+    partner_identifier: str = Field(max_length=64, index=True)
+
+
+class WatermarkRow(SQLModel, table=True):
+    """How far a loop has come, or when it last succeeded, as text."""
+
+    __tablename__: ClassVar[str] = "watermark"
+
+    connection: str = Field(max_length=63, primary_key=True)
+    name: str = Field(max_length=32, primary_key=True)
+    value: str = _text()
+
+
+class UsageRow(SQLModel, table=True):
+    """Calls made in one hour, for allowances that span 24 hours and restarts."""
+
+    __tablename__: ClassVar[str] = "usage"
+
+    connection: str = Field(max_length=63, primary_key=True)
+    kind: str = Field(max_length=32, primary_key=True)
+    hour: datetime = Field(sa_column=Column(UtcDateTime(), primary_key=True))
+    calls: int = 0
+
+
+class RequestRow(SQLModel, table=True):
+    """A person asked for a record to be read again now; the process that owns the ledger does it."""
+
+    __tablename__: ClassVar[str] = "request"
+
+    id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
+    connection: str = Field(max_length=63, index=True)
+    salesforce_id: str = Field(max_length=18)
+    requested_at: Optional[datetime] = _instant()  # noqa: UP045

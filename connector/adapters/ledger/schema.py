@@ -1,0 +1,59 @@
+"""Brings a database to the schema this version needs, by the Alembic migrations that ship with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from connector.errors import UserError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+def _config(engine: Engine, migrations: Path) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def current(engine: Engine) -> str:
+    """The revision the database is at, "" when it is empty."""
+    from alembic.runtime.migration import MigrationContext
+
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def newest(engine: Engine, migrations: Path) -> str:
+    """The revision this version of the connector needs."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config(engine, migrations)).get_current_head() or ""
+
+
+def upgrade(engine: Engine, migrations: Path) -> bool:
+    """Create or upgrade the schema. Gives whether anything was done; refuses a database that is newer than we are."""
+    from alembic import command
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    script = ScriptDirectory.from_config(_config(engine, migrations))
+    now = current(engine)
+    if now == script.get_current_head():
+        return False
+    try:
+        if now:
+            script.get_revision(now)
+    except CommandError as error:
+        raise UserError(
+            f"The database is at revision {now}, which this version does not know.",
+            "It was upgraded by a newer connector: install that version, or restore a backup.",
+        ) from error
+    command.upgrade(_config(engine, migrations), "head")
+    return True

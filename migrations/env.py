@@ -1,0 +1,30 @@
+"""Alembic's environment: runs the migrations on the engine the connector hands over."""
+
+from alembic import context
+from connector.adapters.ledger.rows import LinkRow
+from sqlalchemy import Engine
+
+target_metadata = LinkRow.metadata
+
+
+def include_name(name: str | None, type_: str, parent_names: dict[str, str | None]) -> bool:
+    """Only our own tables; the database may hold others."""
+    return type_ != "table" or name in target_metadata.tables
+
+
+def run() -> None:
+    engine: Engine = context.config.attributes["engine"]
+    with engine.connect().execution_options(writes=True) as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=target_metadata,
+            render_as_batch=engine.dialect.name == "sqlite",
+            include_name=include_name,
+            compare_type=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.commit()
+
+
+run()
