@@ -1,0 +1,67 @@
+"""What the four verbs work on: one connection, with its ports."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from connector.core.facts import fact_of, to_field
+from connector.core.mapping import CompiledMapping
+from connector.core.model import Link, Structure
+from connector.ports import Clock, FieldInfo, Ledger, PartnerCentral, Salesforce
+
+
+@dataclass(slots=True)
+class Context:
+    """One connection: its mapping, both services, the ledger, the clock and the limits."""
+
+    name: str
+    mapping: CompiledMapping
+    salesforce: Salesforce
+    partner_central: PartnerCentral
+    ledger: Ledger
+    clock: Clock
+    creates_per_day: int = 500
+    in_flight: int = 8
+    creating: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def catalog(self) -> str:
+        return self.partner_central.catalog
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The first two parts of every ledger key."""
+        return self.name, self.catalog
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    @property
+    def today(self) -> date:
+        """The date AWS judges close dates by (UTC)."""
+        return self.clock.now().date()
+
+    def fields(self) -> Mapping[str, FieldInfo]:
+        """Our object's fields as Salesforce describes them."""
+        return self.salesforce.describe(self.mapping.selection.sobject)
+
+    def values_to_show(self, link: Link, status: str, message: str, at: datetime | None) -> Structure:
+        """What each write-back field should show; facts that are not known yet are left out."""
+        fields = self.fields()
+        values: Structure = {}
+        for entry in self.mapping.write_back:
+            known, value = fact_of(entry.fact, link, status, message, at)
+            info = fields.get(entry.field)
+            if known:
+                values[entry.field] = to_field(value, info.type if info else "string", info.length if info else 0)
+        return values
+
+    @property
+    def stamp_fields(self) -> tuple[str, ...]:
+        """Fields that show ``sync.at``; on their own they are no reason to write."""
+        return tuple(entry.field for entry in self.mapping.write_back if entry.fact == "sync.at")

@@ -1,0 +1,126 @@
+"""What an answer of AWS teaches about a link. Computes facts; writes nothing and calls nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from connector.core.lifecycle import ReviewStatus, TaskStatus
+from connector.core.messages import explain_error, explain_reason, parse_task_message, to_aws_path
+from connector.core.model import Association, Link, Mapped, Operation, Problem, Refusal, Structure, Task
+from connector.core.plan import told
+from connector.core.retry import ATTEMPTS_OF_A_TASK, next_attempt
+from connector.errors import Detail
+from connector.ports import LinkChanges
+from connector.sync.context import Context
+
+CONFIRM_AFTER = timedelta(seconds=2)
+"""AWS has been seen to answer COMPLETE and to fail a moment later, so every task is looked at once more."""
+
+
+def learned_from_create(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    sent = {name: value for name, value in operation.body.items() if name != "ClientToken"}
+    life_cycle = sent.get("LifeCycle") or {}
+    return {
+        "opportunity_id": response["Id"],
+        "base": sent,
+        "existing": {
+            "Id": response["Id"],
+            "LastModifiedDate": response.get("LastModifiedDate"),
+            "LifeCycle": {"Stage": life_cycle.get("Stage"), "ReviewStatus": ReviewStatus.PENDING.value},
+        },
+        "attached": (),
+        "refusal": None,
+        "candidate_id": "",
+        "attempts": 0,
+    }
+
+
+def _learned_update(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    existing = {**(link.existing or {}), **operation.body, "Id": response["Id"]}
+    existing["LastModifiedDate"] = response.get("LastModifiedDate")
+    base = link.mapped.opportunity if link.mapped is not None else None
+    return {"existing": existing, "base": base, "refusal": None, "attempts": 0}
+
+
+def association_of(operation: Operation) -> Association:
+    return Association(operation.body["RelatedEntityType"], operation.body["RelatedEntityIdentifier"])
+
+
+def _learned_attach(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    attached = tuple(sorted({*(link.attached or ()), association_of(operation)}))
+    return {"attached": attached, "refusal": None, "attempts": 0}
+
+
+def _learned_detach(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    attached = tuple(sorted({*(link.attached or ())} - {association_of(operation)}))
+    return {"attached": attached, "refusal": None, "attempts": 0}
+
+
+def _learned_submit(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    return learned_from_task(context, link, Task.from_response(response), is_new=True)
+
+
+def learned_from_task(context: Context, link: Link, task: Task, *, is_new: bool) -> LinkChanges:
+    """The facts that follow from a task's state; ``is_new`` when it was just started.
+
+    A task that failed for a passing reason is started again later, with a new token; any other failure holds the
+    record, with each part of AWS's message at the Salesforce field it is about.
+    """
+    changes: LinkChanges = {"task": task, "refusal": None}
+    if is_new and link.mapped is not None:
+        changes["submitted"] = link.mapped.fingerprint
+    if task.status != TaskStatus.FAILED:
+        if is_new:
+            changes["attempts"], changes["poll_at"] = 0, context.now + CONFIRM_AFTER
+        return changes
+    attempts = link.attempts + 1
+    changes["attempts"], changes["poll_at"] = attempts, None
+    kind = explain_reason(task.reason_code).kind
+    if kind == "retry" and attempts < ATTEMPTS_OF_A_TASK:
+        changes["next_try_at"] = next_attempt(attempts, context.now, 2.0)
+    elif kind == "later":
+        changes["next_try_at"] = next_attempt(attempts, context.now, 3600.0)
+    else:
+        changes["refusal"] = _refusal_of(context, link, task)
+    return changes
+
+
+def _refusal_of(context: Context, link: Link, task: Task) -> Refusal | None:
+    if link.mapped is None:
+        return None
+    reason = explain_reason(task.reason_code)
+    details = tuple(Detail(part.path, part.code, part.text) for part in parse_task_message(task.message))
+    problems = to_problems(context, link.mapped, details, "AwsSubmission")
+    words = told(problems) if problems else f"{reason.sentence} {reason.cure}"
+    message = f"The submission failed ({task.reason_code or 'no reason code'}). {words}"
+    fingerprint = link.submitted or link.mapped.fingerprint
+    return Refusal("StartEngagementFromOpportunityTask", fingerprint, message, problems)
+
+
+def to_problems(context: Context, mapped: Mapped, details: tuple[Detail, ...], fallback: str) -> tuple[Problem, ...]:
+    """AWS's error list in the seller's words: each entry at the Salesforce field and line its value came from.
+
+    ``fallback`` is the path of an entry that names no field.
+    """
+    found = []
+    for detail in details:
+        path = to_aws_path(detail.field, context.mapping.shape) if detail.field else fallback
+        path = _ASSOCIATIONS.get(path.lower(), path)
+        meaning = explain_error(detail.code)
+        told_by_aws = f"AWS: {detail.message or meaning.sentence}"
+        problem = Problem(path, told_by_aws, meaning.cure, detail.code.lower() or "aws", "submit")
+        found.append(problem.located(mapped.origin_of(path)))
+    return tuple(found)
+
+
+_ASSOCIATIONS = {"relatedentityidentifiers.solutions": "RelatedEntityIdentifiers.Solutions"}
+
+
+LEARNED: Mapping[str, Callable[[Context, Link, Operation, Structure], LinkChanges]] = {
+    "CreateOpportunity": learned_from_create,
+    "UpdateOpportunity": _learned_update,
+    "AssociateOpportunity": _learned_attach,
+    "DisassociateOpportunity": _learned_detach,
+    "StartEngagementFromOpportunityTask": _learned_submit,
+}

@@ -1,0 +1,122 @@
+"""How an operation ended whose answer was lost: asks AWS, and records what it finds. Repeats nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from connector.core import diff
+from connector.core.model import Link, Operation, Structure, Task
+from connector.errors import NotFound, TemporaryError
+from connector.sync.context import Context
+from connector.sync.learn import association_of, learned_from_create, learned_from_task
+from connector.sync.observe import observe
+
+logger = logging.getLogger(__name__)
+
+
+def get_opportunity(context: Context, opportunity_id: str) -> Structure:
+    """A whole opportunity. AWS may not show one for some seconds after it was made: then TemporaryError."""
+    try:
+        return context.partner_central.call("GetOpportunity", {"Identifier": opportunity_id})
+    except NotFound as error:
+        raise TemporaryError(f"AWS does not show {opportunity_id} yet.", delay=5.0) from error
+
+
+def tasks_of(context: Context, opportunity_id: str) -> list[Task]:
+    """The start-engagement tasks of an opportunity, oldest first."""
+    found: list[Task] = []
+    token = None
+    while True:
+        parameters: Structure = {
+            "OpportunityIdentifier": [opportunity_id],
+            "Sort": {"SortBy": "StartTime", "SortOrder": "ASCENDING"},
+            **({"NextToken": token} if token else {}),
+        }
+        answer = context.partner_central.call("ListEngagementFromOpportunityTasks", parameters)
+        found += [Task.from_response(summary) for summary in answer["TaskSummaries"]]
+        token = answer.get("NextToken")
+        if not token:
+            return sorted(found, key=lambda task: task.start_time)
+
+
+def _look_up_create(context: Context, link: Link, operation: Operation) -> bool:
+    """Whether AWS lists an opportunity with this record's id; then it is ours, whatever became of the answer."""
+    observe(context)
+    found = context.ledger.sighted(*context.key, link.salesforce_id)
+    if not found:
+        return False
+    learned = learned_from_create(context, link, operation, {"Id": found})
+    learned["existing"] = None
+    context.ledger.succeed(operation, {"Id": found, "found": True}, context.now, **learned)
+    log_operation(context, link, operation, "done; the answer was lost", logging.INFO, found)
+    return True
+
+
+def _look_up_submit(context: Context, link: Link, operation: Operation) -> bool:
+    """Whether AWS lists a task that we did not know of."""
+    known = link.task.task_id if link.task is not None else ""
+    newer = [task for task in tasks_of(context, link.opportunity_id) if task.task_id != known]
+    if not newer:
+        return False
+    learned = learned_from_task(context, link, newer[-1], is_new=True)
+    context.ledger.succeed(operation, {**newer[-1].facts, "found": True}, context.now, **learned)
+    log_operation(context, link, operation, "done; the answer was lost", logging.INFO, newer[-1].status)
+    return True
+
+
+def _look_up_association(context: Context, link: Link, operation: Operation) -> bool:
+    existing = get_opportunity(context, link.opportunity_id)
+    is_there = association_of(operation) in diff.attached_of(existing)
+    if is_there != (operation.action == "AssociateOpportunity"):
+        return False
+    attached = diff.attached_of(existing)
+    context.ledger.succeed(operation, {"found": True}, context.now, attached=attached, attempts=0, refusal=None)
+    return True
+
+
+def _look_up_update(context: Context, link: Link, operation: Operation) -> bool:
+    """An update names the version it replaces: if AWS still has that one it never arrived, else plan from anew."""
+    existing = get_opportunity(context, link.opportunity_id)
+    if _same_instant(existing.get("LastModifiedDate"), operation.body.get("LastModifiedDate")):
+        return False
+    content = {name: value for name, value in operation.body.items() if name not in {"Identifier", "LastModifiedDate"}}
+    if not diff.changes_between(content, existing, None, frozenset(content) - {"LifeCycle"}):
+        base = link.mapped.opportunity if link.mapped is not None else link.base
+        context.ledger.succeed(operation, {"found": True}, context.now, existing=existing, base=base)
+    else:
+        context.ledger.fail(operation, "somebody else changed it meanwhile", context.now, existing=existing)
+    return True
+
+
+def _same_instant(one: Any, other: Any) -> bool:
+    try:
+        return datetime.fromisoformat(str(one)) == datetime.fromisoformat(str(other))
+    except ValueError:
+        return bool(one == other)
+
+
+LOOK_UP: dict[str, Callable[[Context, Link, Operation], bool]] = {
+    "CreateOpportunity": _look_up_create,
+    "UpdateOpportunity": _look_up_update,
+    "AssociateOpportunity": _look_up_association,
+    "DisassociateOpportunity": _look_up_association,
+    "StartEngagementFromOpportunityTask": _look_up_submit,
+}
+
+
+def log_operation(
+    context: Context, link: Link, operation: Operation, outcome: str, level: int, detail: str = ""
+) -> None:
+    extra = {
+        "event": "operation",
+        "connection": context.name,
+        "salesforce_id": link.salesforce_id,
+        "opportunity_id": link.opportunity_id or detail,
+        "operation": operation.action,
+        "operation_id": operation.id,
+        "attempt": operation.attempts + 1,
+    }
+    logger.log(level, "%s for %s: %s %s", operation.action, link.salesforce_id, outcome, detail, extra=extra)

@@ -1,0 +1,89 @@
+"""Drives the four verbs until chosen records are settled, then stops. What ``resync`` and ``demo`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connector.core import plan
+from connector.core.model import Link
+from connector.sync.advance import advance
+from connector.sync.context import Context
+from connector.sync.observe import follow_tasks, observe
+from connector.sync.pull import pull, pull_ids
+from connector.sync.write_back import write_back
+
+PATIENCE = timedelta(minutes=10)
+"""How long to wait for what only time brings: a running task, a lock, a service that is down."""
+
+MOST = 100_000
+"""Links that one run may settle."""
+
+_WRITES = (plan.Create, plan.Update, plan.Attach, plan.Detach, plan.Submit)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: records settled of ``total``, writes to AWS still to be made."""
+
+    settled: int
+    total: int
+    writes_left: int
+
+
+def settle(
+    context: Context,
+    salesforce_ids: Sequence[str] | None,
+    *,
+    tell: Callable[[Progress], None] | None = None,
+    patience: timedelta = PATIENCE,
+) -> None:
+    """Read the records (None: all flagged ones), bring them to AWS, follow their tasks, write back.
+
+    Returns when nothing is left that could be done within ``patience``. Raises TemporaryError or Halt.
+    """
+    if salesforce_ids is None:
+        pull(context, sweep=True)
+    else:
+        pull_ids(context, salesforce_ids)
+    observe(context)
+    count = _Count(context, salesforce_ids, tell)
+    give_up = context.now + patience
+    while not context.stopping.is_set():
+        advance(context, only=salesforce_ids, on_step=count.step)
+        follow_tasks(context)
+        if observe(context) or context.ledger.work_due(*context.key, context.now, salesforce_ids)["advance"]:
+            continue
+        write_back(context)
+        if context.now >= give_up or not any(context.ledger.work_due(*context.key, give_up, salesforce_ids).values()):
+            return
+        context.clock.sleep(0.5)
+
+
+class _Count:
+    """Counts what is done, for a progress bar; called from worker threads."""
+
+    def __init__(self, context: Context, only: Sequence[str] | None, tell: Callable[[Progress], None] | None) -> None:
+        self._tell = tell
+        due = context.ledger.due(*context.key, context.now, MOST, only)
+        self._writes = {number: writes_of(context, context.ledger.link(number)) for number in due}
+        self._total = len(due)
+        self._settled: set[int] = set()
+        self._report()
+
+    def step(self, link: Link) -> None:
+        self._settled.add(link.id)
+        self._writes.pop(link.id, None)
+        self._report()
+
+    def _report(self) -> None:
+        if self._tell is not None:
+            total = max(self._total, len(self._settled))
+            self._tell(Progress(len(self._settled), total, sum(self._writes.values())))
+
+
+def writes_of(context: Context, link: Link) -> int:
+    """How many writes to AWS a link still needs, as far as can be foreseen."""
+    actions = plan.plan_link(link, context.mapping.owned_paths, context.now)
+    return sum(1 for action in actions if isinstance(action, _WRITES))
