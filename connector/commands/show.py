@@ -1,0 +1,57 @@
+"""``connector show``: one record's whole story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector import report
+from connector.app import App
+from connector.cli import DONE, HELD, print_json
+from connector.commands.tables import console, table, values_table
+from connector.core.selection import is_id, to_id18
+from connector.errors import UserError
+
+
+def show(app: App, identifier: str, *, as_json: bool) -> int:
+    """Print it; exit code 1 when the record is held, 2 when no such record is known."""
+    wanted = to_id18(identifier) if is_id(identifier) else identifier
+    story = report.show(app, wanted) if app.has_ledger else None
+    if story is None:
+        raise UserError(
+            f"{identifier} is not known to the ledger: it was never flagged when the connector looked.",
+            f"`connector resync {identifier}` reads it from Salesforce now and says why.",
+        )
+    if as_json:
+        print_json(story)
+    else:
+        _print(story)
+    return HELD if story["sync"]["status"] == "Held" else DONE
+
+
+def _print(story: dict[str, Any]) -> None:
+    printer = console()
+    task = story["task"] or {}
+    lines = [
+        f"{story['name']}  ({story['salesforce_id']}, connection {story['connection']}, catalog {story['catalog']})",
+        f"  AWS opportunity  {story['opportunity_id'] or 'none yet'}",
+        f"  Review status    {story['review_status'] or '-'}     Stage  {story['stage'] or '-'}",
+        f"  Task             {task.get('TaskId') or '-'}  {task.get('TaskStatus') or ''}  {task.get('ReasonCode') or ''}",
+        f"  Sync             {story['sync']['status']}: {story['sync']['message'] or ''}",
+    ]
+    if story["sync"]["next_try"]:
+        lines.append(f"  Looked at again  {story['sync']['next_try']}")
+    if story["write_back"]["error"]:
+        lines.append(f"  Salesforce refuses to show this: {story['write_back']['error']}")
+    for line in lines:
+        printer.print(line, markup=False)
+    if story["problems"]:
+        rows = [
+            (p["salesforce_field"], f"{p['file']}:{p['line']}" if p["line"] else "", p["path"], p["message"], p["cure"])
+            for p in story["problems"]
+        ]
+        printer.print(
+            table(("Salesforce field", "Mapping", "AWS path", "What is wrong", "What to do"), rows, lines=True)
+        )
+    printer.print(values_table(story["values"]))
+    steps = [(h["at"], h["action"], h["outcome"], h["attempts"], h["error"]) for h in story["history"]]
+    printer.print(table(("At", "Action", "Outcome", "Attempts", "Error"), steps, title="History"))

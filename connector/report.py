@@ -1,0 +1,152 @@
+"""What the reading commands tell, as plain JSON-able values. Computes; prints nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from connector.app import App
+from connector.core import plan
+from connector.core.diff import Change
+from connector.core.model import Link, Mapped, Structure
+from connector.core.plan import Action
+from connector.sync import Context
+
+_DAY = timedelta(hours=24)
+
+
+def status(app: App) -> Structure:
+    """Counts by state, quota used, progress of the loops, what waits for a person; see the contract of ``status``."""
+    found: Structure = {}
+    for name, connection in app.connections.items():
+        catalog, quota = connection.partner_central.catalog, connection.partner_central.quota
+        ledger, now = app.ledger, app.clock.now()
+        found[name] = {
+            "catalog": catalog,
+            "links": {_key(status): count for status, count in sorted(ledger.counts(name, catalog).items())},
+            "operations": {"open": ledger.open_operations(name)},
+            "quota": {
+                "writes_24h": ledger.operations_since(name, now - _DAY),
+                "writes_per_day": quota.writes_per_day,
+                "reads_24h": ledger.usage(name, "aws_reads", now),
+                "reads_per_day": quota.reads_per_day,
+                "salesforce_calls_24h": ledger.usage(name, "salesforce_calls", now),
+            },
+            "last_pull": _instant(ledger.watermark(name, "last_pull")),
+            "last_observe": _instant(ledger.watermark(name, "last_observe")),
+            "held": [
+                {"salesforce_id": salesforce_id, "name": title, "message": message}
+                for salesforce_id, title, message in ledger.held(name, catalog, 50)
+            ],
+        }
+    return {"connections": found}
+
+
+def _key(rest_status: str) -> str:
+    return rest_status.lower().replace(" ", "_")
+
+
+def _instant(text: str) -> str | None:
+    return _to_z(datetime.fromisoformat(text)) if text else None
+
+
+def _to_z(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def show(app: App, identifier: str) -> Structure | None:
+    """One record's whole story, by Salesforce id (18 characters) or O-number; None when no ledger knows it."""
+    for name, connection in app.connections.items():
+        link = app.ledger.find(name, connection.partner_central.catalog, identifier)
+        if link is not None:
+            return _story(app, link)
+    return None
+
+
+def _story(app: App, link: Link) -> Structure:
+    rest_status, message, next_try = app.ledger.rest_of(link.id)
+    mapped = link.mapped
+    return {
+        "connection": link.connection,
+        "catalog": link.catalog,
+        "salesforce_id": link.salesforce_id,
+        "name": link.name,
+        "opportunity_id": link.opportunity_id or None,
+        "review_status": link.review_status or None,
+        "stage": link.stage or None,
+        "task": None if link.task is None else _task(link),
+        "invitations": [],
+        "sync": {"status": rest_status or "Pending", "message": message or None, "next_try": _to_z(next_try)},
+        "problems": _problems(link),
+        "write_back": {"shown": link.shown, "error": link.write_back_error or None},
+        "values": [] if mapped is None else values_of(mapped),
+        "history": app.ledger.history(link.id),
+    }
+
+
+def _task(link: Link) -> Structure:
+    assert link.task is not None
+    members = ("TaskId", "TaskArn", "TaskStatus", "StartTime", "Message", "ReasonCode", "OpportunityId", "EngagementId")
+    return {**dict.fromkeys(members), **link.task.facts}
+
+
+def _problems(link: Link) -> list[Structure]:
+    problems = list(link.mapped.problems) if link.mapped is not None else []
+    if not problems and link.refusal is not None:
+        problems = list(link.refusal.problems)
+    return [asdict(problem) for problem in problems]
+
+
+def values_of(mapped: Mapped) -> list[Structure]:
+    """Each value that is or would be sent: AWS path, value, Salesforce field and line of the mapping."""
+    rows = [*_leaves(mapped.opportunity), *_leaves(mapped.submission or {}, "AwsSubmission")]
+    rows += [(f"RelatedEntityIdentifiers.{a.entity_type}", a.identifier) for a in mapped.associations]
+    found = []
+    for path, value in rows:
+        origin = mapped.origin_of(path)
+        place = {"salesforce_field": origin.label, "file": origin.file, "line": origin.line} if origin else {}
+        found.append({"path": path, "value": value, **place})
+    return found
+
+
+def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [row for name, inner in value.items() for row in _leaves(inner, f"{path}.{name}" if path else name)]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [row for i, inner in enumerate(value) for row in _leaves(inner, f"{path}[{i}]")]
+    return [(path, value)]
+
+
+def planned(context: Context, link: Link) -> Structure:
+    """What would be done for one link, and why, without doing it."""
+    actions = plan.plan_link(link, context.mapping.owned_paths, context.now)
+    return {
+        "salesforce_id": link.salesforce_id,
+        "name": link.name,
+        "opportunity_id": link.opportunity_id or None,
+        "status": str(plan.status_of(actions[-1])) if plan.is_rest(actions[0]) else "Pending",
+        "actions": [to_json(action) for action in actions],
+        "problems": _problems(link),
+        "values": [] if link.mapped is None else values_of(link.mapped),
+        "fingerprint": link.mapped.fingerprint if link.mapped is not None else None,
+    }
+
+
+def to_json(action: Action) -> Structure:
+    """An action as data: its kind and what it carries."""
+    detail: Structure = {"action": type(action).__name__.lower()}
+    for name in ("reason", "opportunity_id", "submission"):
+        if getattr(action, name, None):
+            detail[name] = getattr(action, name)
+    if isinstance(action, plan.Attach | plan.Detach):
+        detail.update(entity_type=action.association.entity_type, identifier=action.association.identifier)
+    if isinstance(action, plan.Update):
+        detail["changes"] = [_change(change) for change in action.changes]
+    if isinstance(action, plan.Resume):
+        detail["operation"] = action.operation.action
+    return detail
+
+
+def _change(change: Change) -> Structure:
+    return {"path": change.path, "before": change.before, "after": change.after}
