@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from connector import __version__
+from connector.commands.session import DONE, EDIT, HALTED, open_app
 from connector.errors import ConnectorError, Halt, TemporaryError, UserError
-
-if TYPE_CHECKING:
-    from connector.app import App
-
-DONE, HELD, EDIT, HALTED = 0, 1, 2, 3
 
 
 class Commands(click.Group):
@@ -92,24 +86,6 @@ def tell_error(error: ConnectorError) -> int:
     if isinstance(error, TemporaryError):
         click.echo("Nothing is lost: run the same command again later.", err=True)
     return HALTED
-
-
-def open_app(config: Path | None, connection: str | None, log_level: str | None, *, quiet: bool = True) -> App:
-    """The application for a command; ``quiet`` commands log warnings only unless asked otherwise."""
-    from connector import config as configuration
-    from connector import log
-    from connector.app import App
-
-    loaded = configuration.load(configuration.locate(config, os.environ), os.environ)
-    level = log_level or ("WARNING" if quiet else loaded.log.level)
-    log.configure(level.upper(), loaded.log.format)
-    for secret in loaded.secrets():
-        log.redact(secret)
-    return App(loaded, threading.Event(), connection)
-
-
-def print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

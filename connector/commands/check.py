@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from connector.app import App, read_mapping, shown_path
-from connector.cli import DONE, EDIT, HALTED, open_app, print_json
+from connector.commands.session import DONE, EDIT, HALTED, open_app, print_json
 from connector.commands.tables import console
 from connector.core.mapping import CompiledMapping
 from connector.core.mapping.nodes import leaves_of

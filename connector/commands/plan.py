@@ -10,8 +10,8 @@ from typing import Any
 
 from connector import report
 from connector.app import App
-from connector.cli import DONE, HELD, print_json
 from connector.commands.resync import Choice
+from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, values_table
 from connector.core.mapping import map_record
 from connector.core.model import Link, Structure

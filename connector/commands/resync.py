@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from connector import report
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
-from connector.cli import DONE, HELD, print_json
+from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table
 from connector.core.selection import is_id, to_id18
 from connector.errors import UnsafePlan, UserError

@@ -8,7 +8,7 @@ import click
 
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
-from connector.cli import DONE
+from connector.commands.session import DONE
 from connector.core.selection import is_id, to_id18
 from connector.errors import UserError
 

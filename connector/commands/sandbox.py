@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from connector.cli import DONE
+from connector.commands.session import DONE
 
 CONFIG = "sandbox-config.yaml"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from connector import report
 from connector.app import App
-from connector.cli import DONE, HELD, print_json
+from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table, values_table
 from connector.core.selection import is_id, to_id18
 from connector.errors import UserError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connector import report
 from connector.app import App
-from connector.cli import DONE, HELD, print_json
+from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table
 from connector.errors import UserError
 

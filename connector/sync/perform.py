@@ -61,7 +61,7 @@ def _read(context: Context, link: Link, action: Read) -> None:
 
 def _create(context: Context, link: Link, action: Create) -> Wait | None:
     with context.creating:
-        created = context.ledger.operations_since(context.name, context.now - _DAY, ["CreateOpportunity"])
+        created = context.ledger.creates_since(context.name, context.now - _DAY)
         limit = CreateLimit(context.creates_per_day, created)
         if limit.is_reached:
             waiting = context.ledger.work_due(*context.key, context.now)["advance"]

@@ -262,13 +262,22 @@ class Ledger:
         with self._read() as session:
             return [_history(row) for row in session.exec(query)]
 
-    def operations_since(self, connection: str, moment: datetime, actions: Sequence[str] = ()) -> int:
-        """Calls sent since then, repeats counted, for the 24-hour allowances."""
+    def creates_since(self, connection: str, moment: datetime) -> int:
+        """Opportunities created, or about to be, since then."""
+        query = select(func.count()).where(
+            OperationRow.connection == connection,
+            OperationRow.action == "CreateOpportunity",
+            OperationRow.state != "failed",
+            col(OperationRow.created_at) >= moment,
+        )
+        with self._read() as session:
+            return int(session.exec(query).one())
+
+    def operations_since(self, connection: str, moment: datetime) -> int:
+        """Calls sent since then, repeats counted, for the 24-hour allowance."""
         query = select(func.coalesce(func.sum(OperationRow.attempts), 0)).where(
             OperationRow.connection == connection, col(OperationRow.sent_at) >= moment
         )
-        if actions:
-            query = query.where(col(OperationRow.action).in_(actions))
         with self._read() as session:
             return int(session.exec(query).one())
 

@@ -1,0 +1,35 @@
+"""What every command shares: exit codes, opening the application, printing JSON. Imports nothing heavy by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from connector.app import App
+
+DONE, HELD, EDIT, HALTED = 0, 1, 2, 3
+
+
+def open_app(config: Path | None, connection: str | None, log_level: str | None, *, quiet: bool = True) -> App:
+    """The application for a command; ``quiet`` commands log warnings only unless asked otherwise."""
+    from connector import config as configuration
+    from connector import log
+    from connector.app import App
+
+    loaded = configuration.load(configuration.locate(config, os.environ), os.environ)
+    level = log_level or ("WARNING" if quiet else loaded.log.level)
+    log.configure(level.upper(), loaded.log.format)
+    for secret in loaded.secrets():
+        log.redact(secret)
+    return App(loaded, threading.Event(), connection)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

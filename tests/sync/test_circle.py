@@ -1,0 +1,273 @@
+"""The circle with both services real over HTTPS: what arrives at AWS, what Salesforce shows, what is never repeated."""
+
+from __future__ import annotations
+
+
+import pytest
+
+from connector.sandbox.partner_central.records import TaskScript
+from tests.world import World
+
+
+def test_a_flagged_record_is_created_associated_submitted_and_shown(world: World) -> None:
+    deal = world.opportunity(AWS_Product_Codes__c="AmazonEC2Linux;AmazonRDSforPostgreSQL")
+    world.settle()
+    assert world.effects(deal) == {
+        "CreateOpportunity": 1,
+        "AssociateOpportunity": 3,
+        "StartEngagementFromOpportunityTask": 1,
+    }
+    (at_aws,) = world.at_aws(deal)
+    shown = world.record(deal)
+    assert shown["AWS_Opportunity_Id__c"] == at_aws["Id"]
+    assert shown["AWS_Task_Id__c"].startswith("task-")
+    assert shown["AWS_Task_Arn__c"].startswith("arn:aws:partnercentral:us-east-1::catalog/Sandbox/")
+    assert shown["AWS_Task_Status__c"] == "COMPLETE"
+    assert shown["AWS_Task_Start_Time__c"] is not None
+    assert shown["AWS_Task_Reason__c"] is None
+    assert shown["AWS_Engagement_Id__c"].startswith("eng-")
+    assert shown["AWS_Review_Status__c"] == "Submitted"
+    assert shown["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_a_second_run_writes_nothing_anywhere(world: World) -> None:
+    deal = world.opportunity()
+    world.settle(deal)
+    before = world.calls
+    world.settle(deal)
+    world.settle()
+    assert world.calls[:2] == before[:2]
+
+
+def test_an_incomplete_record_is_held_with_everything_that_is_wrong(world: World) -> None:
+    deal = world.opportunity(AWS_Business_Problem__c="too short", AWS_Customer_Use_Case__c=None, Amount=0)
+    world.settle()
+    assert world.at_aws(deal) == []
+    shown = world.record(deal)
+    assert shown["AWS_Sync_Status__c"] == "Held"
+    for field in ("AWS_Business_Problem__c", "AWS_Customer_Use_Case__c", "Amount"):
+        assert field in shown["AWS_Sync_Message__c"]
+    assert "mappings/opportunity.yaml:" in shown["AWS_Sync_Message__c"]
+
+
+def test_a_held_record_goes_through_once_it_is_mended(world: World) -> None:
+    deal = world.opportunity(AWS_Business_Problem__c="too short")
+    world.settle()
+    world.edit(deal, AWS_Business_Problem__c="A sentence that is long enough for AWS.")
+    world.settle()
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+    assert world.effects(deal)["CreateOpportunity"] == 1
+
+
+def test_a_failed_submission_is_told_and_repeated_after_a_correction(world: World) -> None:
+    deal = world.opportunity()
+    message = "REQUIRED_FIELD_MISSING project.salesActivities:project.salesActivities is required"
+    world.sandbox.service.script_tasks(TaskScript(reason="OpportunityValidationFailed", message=message))
+    world.settle()
+    shown = world.record(deal)
+    assert shown["AWS_Task_Status__c"] == "FAILED"
+    assert shown["AWS_Task_Reason__c"] == "OpportunityValidationFailed"
+    assert shown["AWS_Task_Message__c"] == message
+    assert shown["AWS_Sync_Status__c"] == "Held"
+    assert "AWS_Sales_Activities__c" in shown["AWS_Sync_Message__c"]
+    world.settle()
+    assert world.effects(deal)["StartEngagementFromOpportunityTask"] == 1, "nothing is repeated before it changes"
+    world.edit(deal, AWS_Sales_Activities__c="Conducted POC / Demo")
+    world.settle()
+    (at_aws,) = world.at_aws(deal)
+    assert at_aws["Project"]["SalesActivities"] == ["Conducted POC / Demo"]
+    assert world.effects(deal)["StartEngagementFromOpportunityTask"] == 2
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+    assert world.record(deal)["AWS_Task_Message__c"] is None
+    tokens = [e.token for e in world.sandbox.service.journal if e.operation == "StartEngagementFromOpportunityTask"]
+    assert len(set(tokens)) == 2, "a new attempt has a token of its own"
+
+
+def test_a_submission_that_fails_for_a_passing_reason_is_repeated(world: World) -> None:
+    deal = world.opportunity()
+    world.sandbox.service.script_tasks(TaskScript(reason="InternalError", message="try again"))
+    world.settle()
+    assert world.effects(deal)["StartEngagementFromOpportunityTask"] == 2
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_a_task_that_runs_on_is_followed_to_its_end(world: World) -> None:
+    deal = world.opportunity()
+    world.sandbox.service.script_tasks(TaskScript(after=1.0))
+    world.settle()
+    assert world.record(deal)["AWS_Task_Status__c"] == "COMPLETE"
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_a_task_that_fails_after_it_ran_is_told(world: World) -> None:
+    deal = world.opportunity()
+    script = TaskScript(after=0.5, reason="OpportunityValidationFailed", message="no")
+    world.sandbox.service.script_tasks(script)
+    world.settle()
+    assert world.record(deal)["AWS_Task_Status__c"] == "FAILED"
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Held"
+
+
+def test_what_aws_refuses_is_told_at_the_salesforce_field(world: World) -> None:
+    deal = world.opportunity(AWS_Solution_Ids__c="S-9999999")
+    world.settle()
+    shown = world.record(deal)
+    assert shown["AWS_Sync_Status__c"] == "Held"
+    assert "AWS_Solution_Ids__c" in shown["AWS_Sync_Message__c"]
+    assert world.effects(deal) == {"CreateOpportunity": 1}
+    world.edit(deal, AWS_Solution_Ids__c="S-0001112")
+    world.settle()
+    assert world.effects(deal) == {
+        "CreateOpportunity": 1,
+        "AssociateOpportunity": 1,
+        "StartEngagementFromOpportunityTask": 1,
+    }
+
+
+def test_an_unflagged_record_is_no_longer_pushed(world: World) -> None:
+    deal = world.opportunity(AWS_Business_Problem__c="too short")
+    context = world.settle()
+    world.edit(deal, Share_With_AWS__c=False, AWS_Business_Problem__c="Long enough for AWS by now.")
+    from connector.sync import advance, pull, write_back
+
+    pull(context)
+    advance(context)
+    write_back(context)
+    assert world.at_aws(deal) == []
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Stopped"
+    world.edit(deal, Share_With_AWS__c=True)
+    pull(context)
+    advance(context)
+    assert len(world.at_aws(deal)) == 1
+
+
+def test_a_deleted_record_is_stopped_and_nothing_is_written_to_it(world: World) -> None:
+    deal = world.opportunity()
+    world.settle()
+    world.sandbox.org.delete("Opportunity", deal)
+    before = world.calls
+    world.settle()
+    assert world.show(deal)["sync"]["status"] == "Stopped"
+    assert "deleted" in world.show(deal)["sync"]["message"]
+    assert world.calls[:2] == before[:2]
+
+
+def test_an_opportunity_that_exists_at_aws_is_adopted_even_with_an_empty_ledger(world: World) -> None:
+    deal = world.opportunity()
+    world.settle()
+    before = world.effects(deal)
+    for path in world.folder.glob("ledger.db*"):
+        path.unlink()
+    world.settle()
+    assert world.effects(deal) == before
+    assert world.show(deal)["opportunity_id"] == world.at_aws(deal)[0]["Id"]
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_a_draft_that_somebody_made_by_hand_is_completed_and_submitted(world: World) -> None:
+    deal = world.opportunity()
+    context = world.context()
+    from connector.sync import pull
+
+    pull(context)
+    link = context.ledger.find("sandbox", "Sandbox", deal)
+    assert link is not None
+    assert link.mapped is not None
+    body = {**link.mapped.opportunity, "ClientToken": "by-hand"}
+    body["Project"] = {**body["Project"], "Title": "Old title"}
+    context.partner_central.call("CreateOpportunity", body)
+    world.settle()
+    (at_aws,) = world.at_aws(deal)
+    assert at_aws["Project"]["Title"] == link.mapped.opportunity["Project"]["Title"]
+    assert world.effects(deal) == {
+        "CreateOpportunity": 1,
+        "UpdateOpportunity": 1,
+        "AssociateOpportunity": 1,
+        "StartEngagementFromOpportunityTask": 1,
+    }
+
+
+def test_edits_after_the_submission_wait_and_are_told(world: World) -> None:
+    deal = world.opportunity()
+    world.settle()
+    world.edit(deal, NextStep="Call them on Monday")
+    world.settle()
+    assert world.effects(deal)["UpdateOpportunity"] == 0
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Pending"
+    assert "LifeCycle.NextSteps" in world.record(deal)["AWS_Sync_Message__c"]
+
+
+@pytest.mark.parametrize(
+    ("status", "shown", "words"),
+    [("Approved", "Synced", "approved"), ("Action Required", "Held", "Fix the address"), ("Rejected", "Stopped", "reject")],
+)
+def test_the_review_is_followed(world: World, status: str, shown: str, words: str) -> None:
+    deal = world.opportunity()
+    world.settle()
+    (at_aws,) = world.at_aws(deal)
+    world.sandbox.service.review(at_aws["Id"], "In review")
+    world.sandbox.service.review(at_aws["Id"], status, comments="Fix the address")
+    world.settle()
+    record = world.record(deal)
+    assert record["AWS_Review_Status__c"] == status
+    assert record["AWS_Sync_Status__c"] == shown
+    assert words in record["AWS_Sync_Message__c"]
+
+
+def test_a_change_of_the_account_alone_is_noticed(world: World) -> None:
+    deal = world.opportunity()
+    account = world.record(deal)["AccountId"]
+    world.sandbox.org.update("Account", account, {"BillingPostalCode": None})
+    context = world.settle()
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Held"
+    world.sandbox.org.update("Account", account, {"BillingPostalCode": "78701"})
+    from connector.sync import advance, pull
+
+    pull(context)
+    advance(context)
+    assert len(world.at_aws(deal)) == 1
+
+
+def test_one_record_that_salesforce_refuses_does_not_stop_the_others(world: World) -> None:
+    from connector.sandbox.salesforce.faults import Fault
+
+    deals = [world.opportunity() for _ in range(3)]
+    world.sandbox.org.rules.fail_row(deals[1], Fault("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Close date must be set", []), 99)
+    world.settle()
+    statuses = [world.record(deal)["AWS_Sync_Status__c"] for deal in deals]
+    assert statuses == ["Synced", None, "Synced"]
+    assert "FIELD_CUSTOM_VALIDATION_EXCEPTION" in world.show(deals[1])["write_back"]["error"]
+
+
+def test_the_limit_on_creates_stops_the_flood(world: World) -> None:
+    world.write_config("    limits: {creates_per_day: 2}\n")
+    deals = [world.opportunity() for _ in range(4)]
+    world.settle()
+    assert sum(len(world.at_aws(deal)) for deal in deals) == 2
+    waiting = [world.record(deal) for deal in deals if not world.at_aws(deal)]
+    assert {record["AWS_Sync_Status__c"] for record in waiting} == {"Pending"}
+    assert "limit is 2" in waiting[0]["AWS_Sync_Message__c"]
+
+
+def test_two_hundred_and_fifty_rows_are_written_back_in_two_calls(world: World) -> None:
+    deals = [world.opportunity(AWS_Business_Problem__c="short") for _ in range(250)]
+    world.settle()
+    patches = [label for label, _ in world.sandbox.org.calls if label.startswith("PATCH")]
+    assert len(patches) == 2
+    assert {world.record(deal)["AWS_Sync_Status__c"] for deal in deals} == {"Held"}
+
+
+def test_an_idle_pull_costs_one_call(world: World) -> None:
+    from connector.sync import pull
+
+    world.opportunity()
+    context = world.settle()
+    pull(context)
+    before = len(world.sandbox.org.calls)
+    pull(context)
+    assert len(world.sandbox.org.calls) - before <= 2, "one poll; the echo of our own write may be read once more"
+    before = len(world.sandbox.org.calls)
+    pull(context)
+    assert len(world.sandbox.org.calls) - before == 1
+
+
