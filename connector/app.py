@@ -85,6 +85,7 @@ class App:
     only: str | None = None
     _clients: dict[str, SalesforceClient] = field(default_factory=dict)
     _recorded: dict[str, int] = field(default_factory=dict)
+    _has_ledger: bool = False
 
     def __post_init__(self) -> None:
         if self.only is not None and self.only not in self.config.connections:
@@ -116,6 +117,10 @@ class App:
     @property
     def has_ledger(self) -> bool:
         """Whether the database is there and has our schema (of whatever revision)."""
+        self._has_ledger = self._has_ledger or self._find_ledger()
+        return self._has_ledger
+
+    def _find_ledger(self) -> bool:
         database = self.engine.url.database
         if self.is_embedded and database not in (None, "", ":memory:") and not Path(str(database)).exists():
             return False
@@ -188,8 +193,8 @@ class App:
     def _spent(self, name: str) -> Spent:
         day = timedelta(hours=24)
         return Spent(
-            writes=lambda: self.ledger.operations_since(name, self.clock.now() - day),
-            reads=lambda: self.ledger.usage(name, AWS_READS, self.clock.now()),
+            writes=lambda: self.ledger.operations_since(name, self.clock.now() - day) if self.has_ledger else 0,
+            reads=lambda: self.ledger.usage(name, AWS_READS, self.clock.now()) if self.has_ledger else 0,
         )
 
     def record_usage(self, context: Context) -> None:

@@ -110,8 +110,15 @@ class World:
         counted: Counter[str] = Counter()
         for entry in self.sandbox.service.journal:
             about = entry.body.get("Identifier") or entry.body.get("OpportunityIdentifier")
-            is_ours = (isinstance(about, str) and about in ids) or entry.body.get("PartnerOpportunityIdentifier") == salesforce_id
-            if entry.outcome == "ok" and not entry.is_replay and is_ours and not entry.operation.startswith(("Get", "List")):
+            is_ours = (isinstance(about, str) and about in ids) or entry.body.get(
+                "PartnerOpportunityIdentifier"
+            ) == salesforce_id
+            if (
+                entry.outcome == "ok"
+                and not entry.is_replay
+                and is_ours
+                and not entry.operation.startswith(("Get", "List"))
+            ):
                 counted[entry.operation] += 1
         return counted
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
+from connector import config as configuration
+from connector import yamlfile
 from connector.app import App, read_mapping, shown_path
 from connector.commands.session import DONE, EDIT, HALTED, open_app, print_json
 from connector.commands.tables import console
@@ -22,7 +25,8 @@ def check(config: Path | None, connection: str | None, log_level: str | None, *,
     try:
         app = open_app(config, connection, log_level)
     except ConfigError as error:
-        _check_default_mapping(found)
+        for path in _named_mappings(config):
+            found.mapping(path)
         found.problems = [*(error.problems or (_bare(error),)), *found.problems]
     else:
         for path in dict.fromkeys(entry.mapping for entry in app.connections.values()):
@@ -33,11 +37,18 @@ def check(config: Path | None, connection: str | None, log_level: str | None, *,
     return found.print(as_json=as_json)
 
 
-def _check_default_mapping(found: Findings) -> None:
-    """A configuration that cannot be read names no mapping; the one beside it is checked all the same."""
-    path = Path("mappings/opportunity.yaml")
-    if path.is_file():
-        found.mapping(path.absolute())
+def _named_mappings(config: Path | None) -> list[Path]:
+    """The mapping files that a faulty configuration names, so that they are checked all the same."""
+    try:
+        path = configuration.locate(config, os.environ)
+    except ConfigError:
+        return []
+    value = yamlfile.read(path).value
+    connections = value.get("connections") if isinstance(value, dict) else None
+    sections = connections.values() if isinstance(connections, dict) else []
+    names = [section.get("mapping") for section in sections if isinstance(section, dict)]
+    paths = [path.absolute().parent / name for name in names if isinstance(name, str)]
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
 def _bare(error: UserError) -> FileProblem:

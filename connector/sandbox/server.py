@@ -178,6 +178,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        # Also those in the middle of a TLS farewell, which uvicorn no longer counts.
+        for transport in list(getattr(asyncio.get_running_loop(), "_transports", {}).values()):
+            transport.abort()
         # An aborted transport closes its socket in the loop's next turns.
         await asyncio.sleep(0.01)
 

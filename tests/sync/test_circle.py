@@ -199,7 +199,11 @@ def test_edits_after_the_submission_wait_and_are_told(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("status", "shown", "words"),
-    [("Approved", "Synced", "approved"), ("Action Required", "Held", "Fix the address"), ("Rejected", "Stopped", "reject")],
+    [
+        ("Approved", "Synced", "approved"),
+        ("Action Required", "Held", "Fix the address"),
+        ("Rejected", "Stopped", "reject"),
+    ],
 )
 def test_the_review_is_followed(world: World, status: str, shown: str, words: str) -> None:
     deal = world.opportunity()
@@ -232,7 +236,9 @@ def test_one_record_that_salesforce_refuses_does_not_stop_the_others(world: Worl
     from connector.sandbox.salesforce.faults import Fault
 
     deals = [world.opportunity() for _ in range(3)]
-    world.sandbox.org.rules.fail_row(deals[1], Fault("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Close date must be set", []), 99)
+    world.sandbox.org.rules.fail_row(
+        deals[1], Fault("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Close date must be set", []), 99
+    )
     world.settle()
     statuses = [world.record(deal)["AWS_Sync_Status__c"] for deal in deals]
     assert statuses == ["Synced", None, "Synced"]
@@ -269,5 +275,3 @@ def test_an_idle_pull_costs_one_call(world: World) -> None:
     before = len(world.sandbox.org.calls)
     pull(context)
     assert len(world.sandbox.org.calls) - before == 1
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
 from connector.errors import UserError
 
@@ -24,10 +24,10 @@ def _config(engine: Engine, migrations: Path) -> Config:
 
 def current(engine: Engine) -> str:
     """The revision the database is at, "" when it is empty."""
-    from alembic.runtime.migration import MigrationContext
-
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        if not inspect(connection).has_table("alembic_version"):
+            return ""
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
 def newest(engine: Engine, migrations: Path) -> str:

@@ -210,7 +210,9 @@ def _method(operation: str) -> str:
 def _whole(operation: str, answer: Mapping[str, Any]) -> Structure:
     plain: Structure = {name: to_json(value) for name, value in answer.items() if name != "ResponseMetadata"}
     member = _MUST_ANSWER.get(operation)
-    if member is not None and plain.get(member) is None:
+    # botocore takes a body that was cut short for an empty one; only AWS's request id shows that AWS answered at all.
+    is_from_aws = bool(answer.get("ResponseMetadata", {}).get("RequestId"))
+    if not is_from_aws or (member is not None and plain.get(member) is None):
         raise Unavailable(f"The answer of AWS to {operation} was cut short.", ambiguous=True)
     return plain
 
