@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -102,6 +103,7 @@ def main() -> None:
 @told
 def run(config: Path | None, connection: str | None, log_level: str | None) -> int:
     """Run the daemon until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))  # until the daemon is up there is nothing to finish
     from connector import daemon
 
     daemon.run(open_app(config, connection, log_level, quiet=False))
@@ -129,16 +131,21 @@ def resync(
     connection: str | None,
     log_level: str | None,
 ) -> int:
-    """Settle the chosen records now: create, associate, submit, follow, write back."""
-    from connector.commands import resync as command
+    """Settle the chosen records now.
 
-    choice = command.Choice(tuple(ids), everything, since, plan_file)
+    Creates, associates and submits them, follows the tasks and writes back; beside a daemon, the daemon does it.
+    """
+    from connector.commands.choice import Choice
+
+    choice = Choice(tuple(ids), everything, since, plan_file)
     choice.check()
     app = open_app(config, connection, log_level)
     if dry_run:
         from connector.commands import plan as planning
 
         return planning.plan(app, choice, as_json=as_json, out=None)
+    from connector.commands import resync as command
+
     return command.resync(app, choice, as_json=as_json)
 
 
@@ -155,9 +162,12 @@ def plan(
     connection: str | None,
     log_level: str | None,
 ) -> int:
-    """Show what would be sent and why, per field. Writes nothing anywhere."""
+    """Show what would be sent, and why.
+
+    Per field, with its Salesforce field and line of the mapping. Writes nothing anywhere.
+    """
     from connector.commands import plan as command
-    from connector.commands.resync import Choice
+    from connector.commands.choice import Choice
 
     app = open_app(config, connection, log_level)
     return command.plan(app, Choice(tuple(ids), not ids, None, None), as_json=as_json, out=out)
@@ -168,7 +178,10 @@ def plan(
 @reading_options
 @told
 def check(offline: bool, as_json: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
-    """Check configuration, mapping and its cases; online also logins, org, fields and catalog."""
+    """Find every mistake before it happens.
+
+    Configuration, mapping and its cases; online also logins, org, fields and catalog.
+    """
     from connector.commands import check as command
 
     return command.check(config, connection, log_level, offline=offline, as_json=as_json)
@@ -178,7 +191,7 @@ def check(offline: bool, as_json: bool, config: Path | None, connection: str | N
 @reading_options
 @told
 def status(as_json: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
-    """Counts by state, quota used, and what waits for a person."""
+    """Counts, quota, what waits for a person."""
     from connector.commands import status as command
 
     return command.status(open_app(config, connection, log_level), as_json=as_json)
@@ -189,7 +202,10 @@ def status(as_json: bool, config: Path | None, connection: str | None, log_level
 @reading_options
 @told
 def show(identifier: str, as_json: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
-    """One record, by Salesforce id or O-number: values, history, what stops it."""
+    """One record's story, and what stops it.
+
+    By Salesforce id or O-number: every value and where it comes from, history, problems.
+    """
     from connector.commands import show as command
 
     return command.show(open_app(config, connection, log_level), identifier, as_json=as_json)
@@ -242,7 +258,10 @@ def db_current(config: Path | None, connection: str | None, log_level: str | Non
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @told
 def demo(keep: Path | None, as_json: bool) -> int:
-    """The whole circle on the embedded sandbox with a sample org. No account is needed."""
+    """The whole circle on a sample org.
+
+    Served by the embedded sandbox; no account is needed.
+    """
     from connector.commands import demo as command
 
     return command.demo(keep, as_json=as_json)
@@ -258,7 +277,10 @@ def demo(keep: Path | None, as_json: bool) -> int:
 )
 @told
 def sandbox(port: int, directory: Path) -> int:
-    """Serve the embedded Salesforce org and Partner Central until stopped; prints a config for them."""
+    """Serve the sample org and Partner Central.
+
+    Until stopped; prints a configuration for them.
+    """
     from connector.commands import sandbox as command
 
     return command.sandbox(port, directory)

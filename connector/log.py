@@ -203,7 +203,7 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:  #
     stream = stream or sys.stderr
     is_text = format == "text" or (format == "auto" and stream.isatty())
     handler = RedactingHandler(stream)
-    handler.setFormatter(PeopleFormatter() if is_text else MachineFormatter())
+    handler.setFormatter(PeopleFormatter() if is_text else MachineFormatter(json_ensure_ascii=False))
     root = logging.getLogger()
     for earlier in [one for one in root.handlers if isinstance(one, RedactingHandler)]:
         root.removeHandler(earlier)

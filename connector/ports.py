@@ -226,8 +226,12 @@ class Ledger(Protocol):
         *,
         show: bool,
         news: bool,
+        planned: Link | None = None,
     ) -> None:
-        """The link comes to rest until then (None: until something changes)."""
+        """The link comes to rest until then (None: until something changes).
+
+        ``planned`` is the link as the plan saw it: if its facts have changed since, it stays due instead.
+        """
         ...
 
     def change(self, link_id: int, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> None: ...

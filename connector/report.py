@@ -77,7 +77,11 @@ def _story(app: App, link: Link) -> Structure:
         "stage": link.stage or None,
         "task": None if link.task is None else _task(link),
         "invitations": [],
-        "sync": {"status": rest_status or "Pending", "message": message or None, "next_try": _to_z(next_try)},
+        "sync": {
+            "status": rest_status or ("In progress" if link.operation else "Pending"),
+            "message": message or (f"{link.operation.action} is under way." if link.operation else "In line."),
+            "next_try": _to_z(next_try),
+        },
         "problems": _problems(link),
         "write_back": {"shown": link.shown, "error": link.write_back_error or None},
         "values": [] if mapped is None else values_of(mapped),

@@ -54,7 +54,6 @@ def work(command: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    import connector.adapters.salesforce
     import simple_salesforce.api  # noqa: F401 (imported once, before any fork)
 
     model.mapping_shapes()

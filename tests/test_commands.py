@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -83,7 +82,7 @@ def test_the_daemon_sees_a_ticked_flag_and_shows_the_task(world: World, daemon: 
     wait_until(lambda: world.record(deal)["AWS_Review_Status__c"] == "Submitted", "the review status in Salesforce")
     story = json.loads(run(world, "show", deal, "--json").stdout)
     assert story["task"]["TaskStatus"] == "COMPLETE"
-    assert [step["action"] for step in story["history"]][0] == "CreateOpportunity"
+    assert story["history"][0]["action"] == "CreateOpportunity"
     second = run(world, "run")
     assert second.returncode == 3
     assert f"process {daemon.pid} " in second.stderr

@@ -20,7 +20,7 @@ _READ_ONLY = {"LifeCycle.ReviewComments", "LifeCycle.ReviewStatusReason"}
 
 
 def check(config: Path | None, connection: str | None, log_level: str | None, *, offline: bool, as_json: bool) -> int:
-    """Print every problem and what was found right; exit code 2 when there are any, 3 when a service is out of reach."""
+    """Print every problem and what was found right; exit code 2 if there are any, 3 if a service is out of reach."""
     found = Findings()
     try:
         app = open_app(config, connection, log_level)

@@ -13,7 +13,8 @@ import click
 import requests
 
 from connector.app import App
-from connector.commands.resync import Choice, resync_quietly
+from connector.commands.choice import Choice
+from connector.commands.resync import resync_quietly
 from connector.commands.session import DONE, HELD, open_app, print_json
 from connector.commands.tables import console, table
 from connector.sandbox.partner_central.settings import Settings

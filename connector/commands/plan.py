@@ -10,7 +10,7 @@ from typing import Any
 
 from connector import report
 from connector.app import App
-from connector.commands.resync import Choice
+from connector.commands.choice import Choice
 from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, values_table
 from connector.core.mapping import map_record

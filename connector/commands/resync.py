@@ -6,8 +6,7 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,60 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from connector import report
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
+from connector.commands.choice import Choice, saved_plan
+from connector.commands.plan import plans_of
 from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table
-from connector.core.selection import is_id, to_id18
 from connector.errors import UnsafePlan, UserError
 from connector.sync import Context
 from connector.sync.settle import Progress as Settling
 from connector.sync.settle import settle
 
 FOLLOWING = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which records a command is about."""
-
-    ids: tuple[str, ...]
-    everything: bool
-    since: str | None
-    plan_file: Path | None
-
-    def check(self) -> None:
-        """Raises UserError unless exactly one way of choosing is used and it can be read."""
-        ways = [bool(self.ids), self.everything, self.since is not None, self.plan_file is not None]
-        if sum(ways) != 1:
-            raise UserError("Choose records: ids, --all, --since TIME or --plan FILE, one of them.")
-        for text in self.ids:
-            if not is_id(text):
-                raise UserError(
-                    f"{text!r} is not a Salesforce id.", "Use the 15 or 18 characters from the record's address."
-                )
-        self.moment()
-
-    def moment(self) -> datetime | None:
-        """``since`` as an instant; a date alone, or a time without zone, is meant in UTC."""
-        if self.since is None:
-            return None
-        try:
-            moment = datetime.fromisoformat(self.since)
-        except ValueError as error:
-            raise UserError(f"{self.since!r} is not a time.", "Write 2026-11-01 or 2026-11-01T10:00:00Z.") from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-    def ids_in(self, context: Context) -> list[str] | None:
-        """The chosen Salesforce ids (18 characters) in one connection, None for every flagged record."""
-        if self.everything:
-            return None
-        if self.plan_file is not None:
-            return [entry["salesforce_id"] for entry in _saved(self.plan_file).get(context.name, [])]
-        moment = self.moment()
-        if moment is None:
-            return [to_id18(text) for text in self.ids]
-        changes = context.salesforce.changes(context.mapping.selection, moment)
-        found = {to_id18(record["Id"]) for page in changes.flagged for record in page}
-        return sorted(found | set(changes.touched) | {row.salesforce_id for row in changes.known})
 
 
 def resync(app: App, choice: Choice, *, as_json: bool) -> int:
@@ -143,20 +98,9 @@ def _bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _saved(plan_file: Path) -> dict[str, list[dict[str, Any]]]:
-    try:
-        return {
-            name: list(found["records"]) for name, found in json.loads(plan_file.read_text())["connections"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{plan_file} is not a saved plan.", "Make one with `connector plan --out FILE`.") from error
-
-
 def _require_same_plan(app: App, context: Context, plan_file: Path) -> None:
     """Refuse where the world has moved since the plan was saved."""
-    from connector.commands.plan import plans_of
-
-    saved = {entry["salesforce_id"]: entry for entry in _saved(plan_file).get(context.name, [])}
+    saved = {entry["salesforce_id"]: entry for entry in saved_plan(plan_file).get(context.name, [])}
     now = {entry["salesforce_id"]: entry for entry in plans_of(app, context, sorted(saved))}
     moved = [i for i, entry in saved.items() if i not in now or _essence(now[i]) != _essence(entry)]
     if moved:

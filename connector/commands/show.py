@@ -31,11 +31,12 @@ def show(app: App, identifier: str, *, as_json: bool) -> int:
 def _print(story: dict[str, Any]) -> None:
     printer = console()
     task = story["task"] or {}
+    told = " ".join(str(task[name]) for name in ("TaskId", "TaskStatus", "ReasonCode") if task.get(name))
     lines = [
         f"{story['name']}  ({story['salesforce_id']}, connection {story['connection']}, catalog {story['catalog']})",
         f"  AWS opportunity  {story['opportunity_id'] or 'none yet'}",
         f"  Review status    {story['review_status'] or '-'}     Stage  {story['stage'] or '-'}",
-        f"  Task             {task.get('TaskId') or '-'}  {task.get('TaskStatus') or ''}  {task.get('ReasonCode') or ''}",
+        f"  Task             {told or '-'}",
         f"  Sync             {story['sync']['status']}: {story['sync']['message'] or ''}",
     ]
     if story["sync"]["next_try"]:

@@ -32,7 +32,8 @@ def advance(
 ) -> int:
     """Work until no link is due. Gives how many links came to rest. Raises Halt once what is in flight is done.
 
-    ``only`` narrows the work to these Salesforce ids. ``on_step`` is told each link that came to rest, from a worker thread.
+    ``only`` narrows the work to these Salesforce ids. ``on_step`` is told each link that came to
+    rest, from a worker thread.
     """
     if not has_observed(context):
         observe(context)
@@ -88,7 +89,7 @@ def _work(context: Context, number: int) -> Link:
         if deferred is not None:
             action = deferred
             break
-    rest(context, context.ledger.link(number), action)
+    rest(context, link, action)
     return link
 
 
@@ -102,10 +103,18 @@ def rest(context: Context, link: Link, action: Action) -> None:
     values = context.values_to_show(link, status, message, link.changed_at)
     news = bool(unlike(values, link.shown, ignored=context.stamp_fields)) or link.changed_at is None
     show = news or bool(unlike(values, link.shown))
-    context.ledger.rest(link.id, status, message, until, context.now, show=show, news=news)
+    context.ledger.rest(link.id, status, message, until, context.now, show=show, news=news, planned=link)
     if news:
         extra = {"event": "rested", **_ids(context, link), "status": status}
-        logger.info("%s: %s %s", link.salesforce_id, status, message, extra=extra)
+        logger.info("%s: %s. %s", link.salesforce_id, status, _in_short(action, message), extra=extra)
+
+
+def _in_short(action: Action, message: str) -> str:
+    """For the log: which fields hold the record; the whole text is for the record and for ``show``."""
+    problems = action.problems if isinstance(action, plan.Hold) else ()
+    if not problems:
+        return message
+    return "To mend: " + ", ".join(dict.fromkeys(problem.salesforce_field or problem.path for problem in problems))
 
 
 def _put_off(context: Context, link: Link, error: Exception) -> None:

@@ -20,7 +20,7 @@ RETRY_AFTER = timedelta(seconds=20)
 
 
 def write_back(context: Context) -> int:
-    """Send what is due. Gives how many rows were written. Raises TemporaryError or Halt when the call as a whole fails."""
+    """Send what is due. Gives how many rows were written. Raises TemporaryError or Halt if the whole call fails."""
     written = 0
     while due := context.ledger.write_backs_due(*context.key, context.now, BATCH):
         written += _write(context, due)

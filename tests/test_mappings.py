@@ -1,0 +1,141 @@
+"""Every mapping that is shipped: right to the last line, complete, and tested by cases that can fail."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector import yamlfile
+from connector.adapters.partner_central import mapping_shapes
+from connector.app import transforms
+from connector.core.mapping import CompiledMapping, compile_mapping, run_cases
+from connector.core.mapping.cases import run_case
+from connector.core.mapping.nodes import Case, Each, Items, Leaf, Node, Struct, leaves_of
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "mappings").glob("*.yaml"))
+# AWS sets these itself; NextStepsHistory grows by NextSteps.
+SET_BY_AWS = {"LifeCycle.ReviewComments", "LifeCycle.ReviewStatusReason"}
+SET_BY_AWS |= {"LifeCycle.NextStepsHistory[].Time", "LifeCycle.NextStepsHistory[].Value"}
+
+
+def compiled(path: Path) -> CompiledMapping:
+    document = yamlfile.read(path, str(path.relative_to(ROOT)))
+    mapping, problems = compile_mapping(document, mapping_shapes(), transforms())
+    assert [str(problem) for problem in problems] == []
+    assert mapping is not None
+    return mapping
+
+
+MAPPINGS = {path.name: compiled(path) for path in FILES}
+CASES = [
+    pytest.param(mapping, case, id=f"{name}: {case.name}")
+    for name, mapping in MAPPINGS.items()
+    for case in mapping.cases
+]
+
+
+def test_there_is_a_default_mapping() -> None:
+    assert "opportunity.yaml" in MAPPINGS
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
+def test_the_cases_hold(mapping: CompiledMapping) -> None:
+    assert [str(problem) for problem in run_cases(mapping)] == []
+    assert len({case.name for case in mapping.cases}) == len(mapping.cases) > 0
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
+def test_everything_a_partner_may_send_is_mapped(mapping: CompiledMapping) -> None:
+    wanted = {path for path, _ in mapping_shapes().create.leaves()} - {"Catalog", "ClientToken"} - SET_BY_AWS
+    covered = {re.sub(r"\[\d+\]", "[]", leaf.path) for leaf in leaves_of(mapping.tree)}
+    assert wanted - covered == set()
+    assert set(mapping.associate) == set(mapping_shapes().entity_types)
+    assert mapping.submission is not None
+    assert set(mapping.submission.members.members) == set(mapping_shapes().submission.members)
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
+def test_what_aws_tells_of_a_record_and_its_task_is_written_back(mapping: CompiledMapping) -> None:
+    facts = {entry.fact for entry in mapping.write_back}
+    assert {"opportunity.Id", "sync.status", "sync.message", "sync.at"} <= facts
+    members = ("TaskId", "TaskArn", "TaskStatus", "StartTime", "Message", "ReasonCode", "EngagementId")
+    assert {f"task.{name}" for name in members} <= facts
+    assert len({entry.field.lower() for entry in mapping.write_back}) == len(mapping.write_back)
+
+
+def altered(value: Any) -> Iterator[Any]:
+    """The same expectation with one of its values changed, once for each of them."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            for other in altered(inner):
+                yield {**value, name: other}
+    elif isinstance(value, list) and value:
+        yield value[:-1]
+        for index, inner in enumerate(value):
+            for other in altered(inner):
+                yield [*value[:index], other, *value[index + 1 :]]
+    else:
+        yield "something else entirely"
+
+
+@pytest.mark.parametrize(("mapping", "case"), CASES)
+def test_a_case_fails_when_any_part_of_its_expectation_is_altered(mapping: CompiledMapping, case: Case) -> None:
+    given = copy.deepcopy(case.given)
+    wrong = [replace(case, expect=other) for other in altered(case.expect)] if case.expect is not None else []
+    if case.expect_problems is not None:
+        wrong.append(replace(case, expect_problems=(*case.expect_problems, "No.Such.Path")))
+    if case.expect_problems:
+        wrong.append(replace(case, expect_problems=()))
+    assert wrong
+    assert [other for other in wrong if not run_case(mapping, other)] == []
+    assert case.given == given
+
+
+def without(node: Node, path: str) -> Node | None:
+    """The tree without one leaf."""
+    if isinstance(node, Leaf):
+        return None if node.path == path else node
+    if isinstance(node, Struct):
+        members = {name: kept for name, inner in node.members.items() if (kept := without(inner, path)) is not None}
+        return Struct(members)
+    if isinstance(node, Items):
+        return Items(node.path, tuple(kept for item in node.items if (kept := without(item, path)) is not None))
+    item = without(node.item, path)
+    return replace(node, item=item) if isinstance(node, Each) and item is not None else None
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
+def test_every_line_is_proven_by_some_case(mapping: CompiledMapping) -> None:
+    unproven = []
+    for leaf in leaves_of(mapping.tree):
+        tree = without(mapping.tree, leaf.path)
+        assert isinstance(tree, Struct)
+        if not run_cases(replace(mapping, tree=tree)):
+            unproven.append(leaf.path)
+    for name in mapping.associate:
+        associate = {other: leaf for other, leaf in mapping.associate.items() if other != name}
+        if not run_cases(replace(mapping, associate=associate)):
+            unproven.append(f"RelatedEntityIdentifiers.{name}")
+    assert unproven == []
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
+def test_every_pair_of_a_value_list_is_one_of_awss_values(mapping: CompiledMapping) -> None:
+    for leaf in leaves_of(mapping.tree):
+        shape = leaf.shape.item if leaf.shape.kind == "list" else leaf.shape
+        assert shape is not None
+        if leaf.values is not None and shape.enum:
+            assert set(leaf.values.values()) <= set(shape.enum), leaf.path
+
+
+def test_awss_own_industries_map_to_themselves() -> None:
+    (industry,) = [leaf for leaf in MAPPINGS["opportunity.yaml"].leaves if leaf.path == "Customer.Account.Industry"]
+    assert industry.values is not None
+    assert {name: industry.values.get(name) for name in industry.shape.enum} == {n: n for n in industry.shape.enum}
