@@ -105,6 +105,7 @@ def test_the_daemon_dies_at_random_moments_and_finishes_all_the_same(
                 assert process.wait(timeout=10) == -signal.SIGKILL
         flagged = [row["Id"] for row in made.sandbox.org.records("Opportunity") if row.get("Share_With_AWS__c")]
         with daemon(made) as process:
+            wait_until(lambda: "Running: sandbox" in log_of(made), "the daemon to start")
             done = {"Held", "Synced"}
             wait_until(
                 lambda: all(made.record(i)["AWS_Sync_Status__c"] in done for i in flagged), "every record to settle"
