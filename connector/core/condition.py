@@ -1,6 +1,7 @@
 """A SOQL condition, read so that it can be judged on a record in hand and so that its fields are known.
 
-Used for ``submission.when``, for ``where`` of an ``each``, and to look a flag condition over before it is sent.
+Used for ``submission.when`` and for ``where`` of an ``each``. A flag condition is judged by Salesforce alone and only
+looked over here, so it may also use what cannot be judged on one record: relative dates, functions, sub-selects.
 Salesforce's own semantics: text compares without case, ``!=`` holds for empty values, comparisons with an empty
 value do not.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ class ConditionError(ValueError):
     """The condition cannot be read; ``position`` counts characters from 0."""
 
     def __init__(self, message: str, position: int) -> None:
-        super().__init__(message)
+        super().__init__(f"{message} (at character {position + 1})")
         self.position = position
 
 
@@ -44,6 +45,7 @@ _TOKEN = re.compile(
       | (?P<datetime>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)
       | (?P<date>\d{4}-\d\d-\d\d)
       | (?P<number>[+-]?\d+(?:\.\d+)?)
+      | (?P<relative>[A-Za-z_]+:\d+)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
       | (?P<symbol><=|>=|!=|<>|=|<|>|\(|\)|,)
     )""",
@@ -51,6 +53,7 @@ _TOKEN = re.compile(
 )
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _COMPARISONS = ("=", "!=", "<>", "<", ">", "<=", ">=")
+_RESERVED = frozenset({"AND", "OR", "NOT", "IN", "LIKE", "TRUE", "FALSE", "NULL", "INCLUDES", "EXCLUDES", "SELECT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +76,34 @@ def _tokens(text: str) -> Iterator[_Token]:
             rest = text[position:].lstrip()
             start = len(text) - len(text[position:].lstrip())
             hint = "the quotes are not closed" if rest.startswith("'") else f"{rest[:1]!r} is not understood here"
-            raise ConditionError(f"{hint} (at character {start + 1})", start)
+            raise ConditionError(hint, start)
         yield _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
         position = match.end()
 
 
 def parse_condition(text: str) -> Condition:
     """Read a condition. Raises ConditionError saying what is not understood, and where."""
-    reader = _Reader(list(_tokens(text)), len(text))
-    judge = reader.either()
-    if reader.peek is not None:
-        raise ConditionError(f"{reader.peek.text!r} is not expected here", reader.peek.position)
-    return Condition(text, tuple(dict.fromkeys(reader.fields)), judge)
+    reader = _Reader(text)
+    return Condition(text, tuple(dict.fromkeys(reader.fields)), reader.judge)
+
+
+def look_over(text: str) -> None:
+    """Check a condition that only Salesforce judges. Raises ConditionError like ``parse_condition``."""
+    _Reader(text, is_sent=True)
 
 
 class _Reader:
-    """Recursive descent over the tokens; collects the fields it meets."""
+    """Recursive descent over the tokens; collects the fields it meets. ``is_sent``: Salesforce judges it."""
 
-    def __init__(self, tokens: list[_Token], length: int) -> None:
-        self._tokens = tokens
-        self._length = length
+    def __init__(self, text: str, *, is_sent: bool = False) -> None:
+        self._tokens = list(_tokens(text))
+        self._length = len(text)
+        self._is_sent = is_sent
         self._next = 0
         self.fields: list[str] = []
+        self.judge = self.either()
+        if self.peek is not None:
+            raise ConditionError(f"{self.peek.text!r} is not expected here", self.peek.position)
 
     @property
     def peek(self) -> _Token | None:
@@ -119,16 +128,19 @@ class _Reader:
         return token
 
     def either(self) -> Judge:
-        parts = [self.both()]
-        while self.take("OR"):
-            parts.append(self.both())
-        return parts[0] if len(parts) == 1 else lambda lookup: any(part(lookup) for part in parts)
-
-    def both(self) -> Judge:
+        """Parts with AND between them, or with OR; like Salesforce, no mixture without parentheses."""
         parts = [self.one()]
-        while self.take("AND"):
+        word = self.take("AND", "OR")
+        joint = word
+        while joint is not None and word is not None:
+            if joint.word != word.word:
+                raise ConditionError("AND and OR side by side need parentheses", joint.position)
             parts.append(self.one())
-        return parts[0] if len(parts) == 1 else lambda lookup: all(part(lookup) for part in parts)
+            joint = self.take("AND", "OR")
+        if word is None:
+            return parts[0]
+        combine = all if word.word == "AND" else any
+        return lambda lookup: combine(part(lookup) for part in parts)
 
     def one(self) -> Judge:
         if self.take("NOT"):
@@ -141,11 +153,7 @@ class _Reader:
         return self.comparison()
 
     def comparison(self) -> Judge:
-        token = self.need()
-        if token.kind != "name" or token.word in {"AND", "OR", "NOT", "IN", "LIKE", "TRUE", "FALSE", "NULL"}:
-            raise ConditionError(f"a field name is expected, not {token.text!r}", token.position)
-        path = token.text
-        self.fields.append(path)
+        path = self.field()
         operator = self.need(*_COMPARISONS, "IN", "NOT", "LIKE", "INCLUDES", "EXCLUDES")
         if operator.word == "NOT":
             self.need("IN")
@@ -153,13 +161,38 @@ class _Reader:
             return lambda lookup: not _is_among(lookup(path), values)
         if operator.word in {"IN", "INCLUDES", "EXCLUDES"}:
             return _among(path, operator.word, self.values())
-        value = self.value()
         if operator.word == "LIKE":
-            return _like(path, str(value))
-        return _compare(path, operator.word, value)
+            return _like(path, self.pattern())
+        return _compare(path, operator.word, self.value())
+
+    def field(self) -> str:
+        token = self.need()
+        if token.kind != "name" or token.word in _RESERVED:
+            raise ConditionError(f"a field name is expected, not {token.text!r}", token.position)
+        if self._is_sent and self.take("("):
+            self.skip_group()
+        else:
+            self.fields.append(token.text)
+        return token.text
+
+    def skip_group(self) -> None:
+        """Pass over everything up to the parenthesis that closes the one just taken."""
+        depth = 1
+        while depth:
+            token = self.need()
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+
+    def pattern(self) -> str:
+        token = self.need()
+        if token.kind != "string":
+            raise ConditionError(f"LIKE needs a text in single quotes, not {token.text!r}", token.position)
+        return token.text[1:-1]
 
     def values(self) -> list[Any]:
         self.need("(")
+        if self._is_sent and self.take("SELECT"):
+            self.skip_group()
+            return []
         values = [self.value()]
         while self.take(","):
             values.append(self.value())
@@ -169,16 +202,47 @@ class _Reader:
     def value(self) -> Any:
         token = self.need()
         if token.kind == "string":
-            return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), token.text[1:-1])
+            return _unescaped(token.text[1:-1])
         if token.kind == "number":
             return Decimal(token.text)
         if token.kind in {"date", "datetime"}:
-            return token.text
+            return _checked_day(token)
         constants = {"TRUE": True, "FALSE": False, "NULL": None}
         if token.word in constants:
             return constants[token.word]
-        message = f"{token.text!r} is not a value; text needs single quotes"
-        raise ConditionError(message, token.position)
+        return self.unjudged_value(token)
+
+    def unjudged_value(self, token: _Token) -> Any:
+        is_relative = token.kind == "relative" or (token.kind == "name" and token.word in _RELATIVE_DAYS)
+        if is_relative and self._is_sent:
+            return None
+        if is_relative:
+            message = f"{token.text} is only possible in the flag; write a date like 2027-01-31"
+            raise ConditionError(message, token.position)
+        raise ConditionError(f"{token.text!r} is not a value; text needs single quotes", token.position)
+
+
+# Source: SOQL reference, date formats and date literals, read 2026-11-21; those with :n are tokens of their own.
+_RELATIVE_DAYS = frozenset({"YESTERDAY", "TODAY", "TOMORROW", "LAST_90_DAYS", "NEXT_90_DAYS"}) | {
+    f"{which}_{what}"
+    for which in ("LAST", "THIS", "NEXT")
+    for what in ("WEEK", "MONTH", "QUARTER", "YEAR", "FISCAL_QUARTER", "FISCAL_YEAR")
+}
+
+
+def _checked_day(token: _Token) -> str:
+    try:
+        if token.kind == "date":
+            date.fromisoformat(token.text)
+        else:
+            datetime.fromisoformat(token.text)
+    except ValueError:
+        raise ConditionError(f"there is no day {token.text}", token.position) from None
+    return token.text
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text, flags=re.DOTALL)
 
 
 def _folded(value: Any) -> Any:
@@ -188,32 +252,58 @@ def _folded(value: Any) -> Any:
     if isinstance(value, int | float | Decimal):
         return Decimal(str(value))
     text = str(value)
-    if re.fullmatch(r"\d{4}-\d\d-\d\dT.*", text):
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return text.casefold()
+    return (_to_instant(text) if _INSTANT.match(text) else None) or text.casefold()
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+def _to_instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _is_equal(value: Any, wanted: Any) -> bool:
+    """An empty text equals null, and a checkbox is never null in Salesforce."""
+    if value is None and isinstance(wanted, bool):
+        value = False
+    return bool(_folded(None if value == "" else value) == _folded(None if wanted == "" else wanted))
 
 
 def _is_among(value: Any, values: list[Any]) -> bool:
-    return _folded(value) in [_folded(candidate) for candidate in values]
+    return any(_is_equal(value, wanted) for wanted in values)
 
 
 def _among(path: str, word: str, values: list[Any]) -> Judge:
     if word == "IN":
         return lambda lookup: _is_among(lookup(path), values)
+    wanted = [choices for value in values if (choices := _choices_of(value))]
 
     def includes(lookup: Callable[[str], Any]) -> bool:
-        chosen = {item.strip().casefold() for item in str(lookup(path) or "").split(";")}
-        return any({part.strip().casefold() for part in str(value).split(";")} <= chosen for value in values)
+        chosen = _choices_of(lookup(path))
+        return any(choices <= chosen for choices in wanted)
 
     return includes if word == "INCLUDES" else lambda lookup: not includes(lookup)
 
 
+def _choices_of(value: Any) -> set[str]:
+    """The values of a multi-select picklist."""
+    parts = (part.strip().casefold() for part in str(value or "").split(";"))
+    return {part for part in parts if part}
+
+
 def _like(path: str, text: str) -> Judge:
-    wild = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in text)
-    pattern = re.compile(wild, re.IGNORECASE | re.DOTALL)
-    return lambda lookup: pattern.fullmatch(str(lookup(path) or "")) is not None
+    r"""``%`` is any text and ``_`` any character, but for a backslash before it; an empty value is like nothing."""
+    parts = re.findall(r"\\.|[^\\]", text, flags=re.DOTALL)
+    wild = (_WILD.get(part) or re.escape(_unescaped(part)) for part in parts)
+    pattern = re.compile("".join(wild), re.IGNORECASE | re.DOTALL)
+    return lambda lookup: (value := lookup(path)) not in (None, "") and pattern.fullmatch(str(value)) is not None
 
 
+_WILD = {"%": ".*", "_": "."}
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": lambda a, b: bool(a < b),
     ">": lambda a, b: bool(a > b),
@@ -223,26 +313,16 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _compare(path: str, operator: str, wanted: Any) -> Judge:
-    folded = _folded(wanted)
     if operator == "=":
-        return lambda lookup: bool(_folded(_plain(lookup(path), wanted)) == folded)
+        return lambda lookup: _is_equal(lookup(path), wanted)
     if operator in {"!=", "<>"}:
-        return lambda lookup: bool(_folded(_plain(lookup(path), wanted)) != folded)
-    ordered = _ORDER[operator]
+        return lambda lookup: not _is_equal(lookup(path), wanted)
+    ordered, bound = _ORDER[operator], _folded(wanted)
 
     def judge(lookup: Callable[[str], Any]) -> bool:
         value = _folded(lookup(path))
-        if value is None or folded is None or type(value) is not type(folded):
+        if value is None or bound is None or type(value) is not type(bound):
             return False
-        return ordered(value, folded)
+        return ordered(value, bound)
 
     return judge
-
-
-def _plain(value: Any, wanted: Any) -> Any:
-    """An empty text equals null, and a checkbox is never null in Salesforce."""
-    if value == "":
-        return None
-    if value is None and isinstance(wanted, bool):
-        return False
-    return value

@@ -16,6 +16,7 @@ from connector.core.model import Association, Structure
 from connector.core.schema import Shape
 
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
+ASSOCIATED = "RelatedEntityIdentifiers."
 _CREATE_ONLY = frozenset({"Origin", "OpportunityTeam", "Tags", "LifeCycle.ReviewStatus", "LifeCycle.Stage"})
 """Not part of UpdateOpportunity, or not ours to change before the review (ACTION_NOT_PERMITTED)."""
 
@@ -38,11 +39,11 @@ def changes_between(
     """
     agreed = base if base is not None else (existing or {})
     found = []
-    for path in sorted(set(owned) - _CREATE_ONLY):
+    for path in sorted(path for path in set(owned) - _CREATE_ONLY if not path.startswith(ASSOCIATED)):
         before, after = value_at(agreed, path), value_at(desired, path)
         if base is None and after in _NOTHING:
             continue
-        if not is_same(before, after):
+        if not is_same(before, after, path.rpartition(".")[2]):
             found.append(Change(path, before, after))
     return tuple(found)
 
@@ -94,8 +95,9 @@ def _mend(body: Structure) -> None:
 def unescaped(value: Any) -> Any:
     """AWS returns some text HTML-escaped, sometimes twice; give it back as it was written."""
     if isinstance(value, str):
-        plain = html.unescape(value)
-        return plain if plain == value else unescaped(plain)
+        while (plain := html.unescape(value)) != value:
+            value = plain
+        return value
     if isinstance(value, Mapping):
         return {name: unescaped(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -125,34 +127,68 @@ def put_at(body: Structure, path: str, value: Any) -> None:
             del parent[step]
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Equal once what the services add or drop is set aside: spelling of numbers, order, escapes, emptiness."""
-    return bool(_normal(one) == _normal(other))
+def is_same(one: Any, other: Any, name: str = "") -> bool:
+    """Equal once what the services add or drop is set aside: spelling of numbers, order, escapes, emptiness.
+
+    ``name`` is the member's; texts of some members are amounts.
+    """
+    return bool(_normal(one, name) == _normal(other, name))
 
 
-def _normal(value: Any, name: str = "") -> Any:
-    if value in _NOTHING:
-        return None
+def _normal(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         inner = {key: _normal(item, key) for key, item in value.items()}
-        return {key: item for key, item in inner.items() if item is not None}
+        return {key: item for key, item in inner.items() if item is not None} or None
     if isinstance(value, list):
-        items = [_normal(item, name) for item in value]
-        return sorted(items) if all(isinstance(item, str) for item in items) else items
-    if name in {"Amount", "Value"} or isinstance(value, int | float | Decimal):
-        try:
-            return Decimal(str(value)).normalize()
-        except InvalidOperation:
-            return value
-    return unescaped(value).strip() if isinstance(value, str) else value
+        items = [found for item in value if (found := _normal(item, name)) is not None]
+        return (sorted(items) if all(isinstance(item, str) for item in items) else items) or None
+    is_amount = name in _AMOUNTS or isinstance(value, int | float | Decimal)
+    if is_amount and (number := _number_of(value)) is not None:
+        return number
+    return (unescaped(value).strip() or None) if isinstance(value, str) else value
+
+
+_AMOUNTS = frozenset({"Amount", "Value"})
+
+
+def _number_of(value: Any) -> Decimal | None:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def association_changes(
-    wanted: Iterable[Association], attached: Iterable[Association]
+    wanted: Iterable[Association],
+    attached: Iterable[Association],
+    agreed: Iterable[Association],
+    owned: Iterable[str],
 ) -> tuple[tuple[Association, ...], tuple[Association, ...]]:
-    """(to attach, to detach); attach first, since AWS may need the last one to stay until then."""
+    """(to attach, to detach); attach first, since AWS may need the last one to stay until then.
+
+    Only what both sides agreed on once (``agreed``) is detached, and only where Salesforce owns that kind (``owned``
+    has, for instance, ``RelatedEntityIdentifiers.Solutions``): what somebody associated at AWS stays.
+    """
     wanted, attached = set(wanted), set(attached)
-    return tuple(sorted(wanted - attached)), tuple(sorted(attached - wanted))
+    kinds = {path.removeprefix(ASSOCIATED) for path in owned if path.startswith(ASSOCIATED)}
+    detach = (found for found in attached & set(agreed) - wanted if found.entity_type in kinds)
+    return tuple(sorted(wanted - attached)), tuple(sorted(detach))
+
+
+def agreed_associations(base: Structure | None) -> tuple[Association, ...]:
+    """The associations that both sides agreed on last."""
+    return attached_of(base or {})
+
+
+def agree_on(base: Structure | None, associations: Iterable[Association]) -> Structure | None:
+    """A base with just these associations; none where there is no base yet."""
+    if base is None:
+        return None
+    kinds: dict[str, list[str]] = {}
+    for association in sorted(set(associations)):
+        kinds.setdefault(association.entity_type, []).append(association.identifier)
+    return {**base, "RelatedEntityIdentifiers": kinds}
 
 
 def attached_of(existing: Structure) -> tuple[Association, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from connector.core.diff import unescaped, value_at
 from connector.core.model import Link
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 def fact_of(name: str, link: Link, status: str, message: str, at: datetime | None) -> tuple[bool, Any]:
@@ -23,8 +23,22 @@ def fact_of(name: str, link: Link, status: str, message: str, at: datetime | Non
         return link.task is not None, None if link.task is None else value_at(link.task.facts, rest)
     if name == "opportunity.Id":
         return bool(link.opportunity_id), link.opportunity_id
-    value = unescaped(value_at(link.existing or {}, rest))
-    return value is not None, value
+    value = unescaped(_through_lists(link.existing or {}, rest.split(".")))
+    return value not in (None, []), value
+
+
+def _through_lists(value: Any, steps: list[str]) -> Any:
+    """The value at a path; of a list every item's, unless the step names one: ``Contacts[0].Email``."""
+    if isinstance(value, list):
+        found = (_through_lists(item, steps) for item in value)
+        return [item for item in found if item not in (None, "", [], {})]
+    if not steps or not isinstance(value, Mapping):
+        return None if steps else value
+    name, _, index = steps[0].rstrip("]").partition("[")
+    inner = value.get(name)
+    if index and isinstance(inner, list):
+        inner = inner[int(index)] if int(index) < len(inner) else None
+    return _through_lists(inner, steps[1:])
 
 
 def to_field(value: Any, kind: str, length: int) -> Any:
@@ -37,7 +51,7 @@ def to_field(value: Any, kind: str, length: int) -> Any:
     if isinstance(value, list):
         value = ";".join(str(item) for item in value)
     if kind == "datetime":
-        return to_salesforce_instant(str(value))
+        return to_salesforce_instant(str(value)) or str(value)
     if kind == "date":
         return str(value)[:10]
     if isinstance(value, bool | int | float):
@@ -47,9 +61,13 @@ def to_field(value: Any, kind: str, length: int) -> Any:
 
 
 def to_salesforce_instant(text: str) -> str:
-    """An ISO instant the way Salesforce shows it: ``2026-01-01T10:00:00.000+0000``."""
-    normal = re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00"))
-    return datetime.fromisoformat(normal).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    """An ISO instant the way Salesforce shows it: ``2026-01-01T10:00:00.000+0000``; "" when it is none."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    in_utc = instant.astimezone(UTC) if instant.tzinfo else instant
+    return in_utc.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 def is_shown(value: Any, shown: Any) -> bool:
@@ -62,7 +80,7 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, str):
         text = re.sub(r"\r\n?", "\n", value).strip()
-        return to_salesforce_instant(text) if _INSTANT.fullmatch(text) else text
+        return (to_salesforce_instant(text) if _INSTANT.match(text) else "") or text
     return value
 
 

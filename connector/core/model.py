@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ Blocks = Literal["create", "submit"]
 
 def fingerprint(value: object) -> str:
     """A short, stable hash of a JSON value; key order does not matter."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -91,15 +92,17 @@ class Mapped:
         return fingerprint([self.opportunity, sorted(map(asdict_pair, self.associations)), self.submission])
 
     def origin_of(self, path: str) -> Origin | None:
-        """The origin of an AWS path, or of the nearest thing above or below it that has one."""
-        wanted = path.replace("[]", "")
-        if wanted in self.origins:
-            return self.origins[wanted]
-        below = [name for name in self.origins if name.startswith((f"{wanted}.", f"{wanted}["))]
-        if below:
-            return self.origins[min(below)]
-        above = wanted.rpartition(".")[0]
-        return self.origin_of(above) if above else None
+        """The origin of an AWS path, else of this leaf in another item, of what is below it, or of what it is in."""
+        if path in self.origins:
+            return self.origins[path]
+        wanted = _without_indices(path)
+        plain: dict[str, Origin] = {}
+        for name, origin in self.origins.items():
+            plain.setdefault(_without_indices(name), origin)
+        below = [name for name in plain if name.startswith(f"{wanted}.")]
+        above = [name for name in plain if wanted.startswith(f"{name}.")]
+        nearest = wanted if wanted in plain else min(below, default="") or max(above, key=len, default="")
+        return plain.get(nearest)
 
     def to_json(self) -> Structure:
         return {
@@ -125,6 +128,10 @@ class Mapped:
                 for path, (fields, file, line, column) in value["origins"].items()
             },
         )
+
+
+def _without_indices(path: str) -> str:
+    return re.sub(r"\[\d*\]", "", path)
 
 
 def asdict_pair(association: Association) -> list[str]:
@@ -188,13 +195,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One write to AWS, written ahead: exact body and token, committed before the call is made."""
+    """One write to AWS, written ahead: exact body and token, committed before the call is made.
+
+    ``intent`` is what will have been agreed once it is done, as it was planned: the record may change meanwhile.
+    """
 
     id: int
     link_id: int
     action: str
     body: Structure
     client_token: str
+    intent: Structure = field(default_factory=dict)
     attempts: int = 0
     ambiguous: bool = False
     sent_at: datetime | None = None

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any, TypeAlias, cast
 
 import jmespath
 from jmespath import exceptions as jmespath_errors
+
+from connector.core.text import to_text
 
 _DOTTED = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -23,7 +26,7 @@ class PathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A compiled path: ``read(record)`` gives its value, None where empty.
+    """A compiled path: ``read(record)`` gives its value, None where empty; raises PathError where it cannot apply.
 
     ``fields`` are the parent paths it reads from the record, ``children`` the paths it reads of each child row,
     by relationship.
@@ -40,19 +43,45 @@ class Path:
         return (*self.fields, *(f"{relationship}.{path}" for relationship, path in self.children))
 
 
+def is_dotted(text: str) -> bool:
+    """Whether this is a plain field path, ``Account.Name``."""
+    return _DOTTED.fullmatch(text) is not None
+
+
 def parse_path(text: str) -> Path:
     """Compile a dotted path or a JMESPath expression. Raises PathError."""
     stripped = text.strip()
-    if _DOTTED.fullmatch(stripped):
+    if is_dotted(stripped):
         return Path(stripped, (stripped,), (), dotted_reader(stripped))
     try:
         expression = jmespath.compile(stripped)
     except jmespath_errors.JMESPathError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(", for expression")[0]
         raise PathError(f"{stripped!r} is neither a field path nor a JMESPath expression: {reason}.") from error
     reads = _Reads()
-    reads.visit(cast(dict[str, Any], expression.parsed), ())
-    return Path(stripped, tuple(dict.fromkeys(reads.fields)), tuple(dict.fromkeys(reads.children)), expression.search)
+    reads.visit(cast(_Tree, expression.parsed), _RECORD)
+    fields, children = tuple(dict.fromkeys(reads.fields)), tuple(dict.fromkeys(reads.children))
+    return Path(stripped, fields, children, _expression_reader(stripped, expression.search))
+
+
+def _expression_reader(text: str, search: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(record: Any) -> Any:
+        try:
+            return search(_without_decimals(record))
+        except jmespath_errors.JMESPathError as error:
+            reason = str(error).splitlines()[0]
+            raise PathError(f"{text!r} cannot be applied to this record: {reason}.") from error
+
+    return read
+
+
+def _without_decimals(value: Any) -> Any:
+    """Salesforce's numbers arrive as decimals, which JMESPath's functions do not take for numbers."""
+    if isinstance(value, dict):
+        return {name: _without_decimals(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_decimals(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def dotted_reader(path: str) -> Callable[[Any], Any]:
@@ -78,79 +107,101 @@ def _member(record: Any, name: str) -> Any:
     return next((value for key, value in record.items() if key.lower() == lowered), None)
 
 
+_Tree: TypeAlias = dict[str, Any]
+_Place: TypeAlias = tuple[str, ...]
+"""Field names from the record on, with "*" after a child relationship."""
+_RECORD: tuple[_Place, ...] = ((),)
+_GIVES_ARGUMENTS = frozenset({"not_null", "reverse", "sort", "to_array"})
+
+
 @dataclass(slots=True)
 class _Reads:
-    """Walks a JMESPath tree and notes which fields it reads; ``context`` is where the current node stands."""
+    """Walks a JMESPath tree and notes which fields it reads.
+
+    A node stands at some places and leads to others: none for a value that is made up, several after ``||``.
+    """
 
     fields: list[str] = field(default_factory=list)
     children: list[tuple[str, str]] = field(default_factory=list)
 
-    def visit(self, node: dict[str, Any], context: tuple[str, ...]) -> tuple[str, ...]:
-        """Note what ``node`` reads below ``context``; gives the place its result stands at."""
-        place = self.place(node, context)
-        self._note(place)
-        return place
+    def visit(self, node: _Tree, places: tuple[_Place, ...]) -> None:
+        """Note what is read where the whole value of ``node`` is used."""
+        for place in self.lead(node, places):
+            self._note(place)
 
-    def place(self, node: dict[str, Any], context: tuple[str, ...]) -> tuple[str, ...]:
-        """The place a node leads to. Places are field names, with "*" after a child relationship."""
+    def lead(self, node: _Tree, places: tuple[_Place, ...]) -> tuple[_Place, ...]:
+        """Where a node leads to from ``places``. Raises PathError for what cannot be asked of Salesforce."""
         kind, parts = node["type"], node.get("children", [])
         if kind == "field":
-            return (*context, node["value"])
+            return tuple((*place, node["value"]) for place in places)
         if kind in {"current", "identity"}:
-            return context
+            return places
         if kind in {"subexpression", "pipe", "index_expression"}:
-            return self._along(parts, context)
+            return self._along(parts, places)
         if kind in {"index", "slice"}:
-            return _as_list(context)
-        if kind in {"projection", "value_projection", "filter_projection"}:
-            return self._projected(parts, context)
+            return _as_lists(places)
         if kind == "flatten":
-            return _as_list(self.place(parts[0], context))
-        if kind == "literal":
-            return ()
+            return _as_lists(self.lead(parts[0], places))
+        if kind in {"projection", "filter_projection"}:
+            return self._projected(parts, places)
+        if kind == "value_projection":
+            raise PathError("`.*` cannot be asked of Salesforce, name the fields.")
+        return self._combined(node, parts, places)
+
+    def _combined(self, node: _Tree, parts: list[_Tree], places: tuple[_Place, ...]) -> tuple[_Place, ...]:
+        kind = node["type"]
+        if kind == "or_expression":
+            return tuple(place for part in parts for place in self.lead(part, places))
+        if kind == "and_expression":
+            self.visit(parts[0], places)
+            return self.lead(parts[1], places)
         if kind == "function_expression":
-            return self._called(parts, context)
+            return self._called(node["value"], parts, places)
         for part in parts:
-            self.visit(part if part["type"] != "key_val_pair" else part["children"][0], context)
+            self.visit(part["children"][0] if part["type"] == "key_val_pair" else part, places)
         return ()
 
-    def _along(self, parts: Iterable[dict[str, Any]], context: tuple[str, ...]) -> tuple[str, ...]:
+    def _along(self, parts: Iterable[_Tree], places: tuple[_Place, ...]) -> tuple[_Place, ...]:
         for part in parts:
-            context = self.place(part, context)
-        return context
+            places = self.lead(part, places)
+        return places
 
-    def _projected(self, parts: list[dict[str, Any]], context: tuple[str, ...]) -> tuple[str, ...]:
-        rows = _as_list(self.place(parts[0], context))
+    def _projected(self, parts: list[_Tree], places: tuple[_Place, ...]) -> tuple[_Place, ...]:
+        rows = _as_lists(self.lead(parts[0], places))
         if len(parts) > 2:
             self.visit(parts[2], rows)
-        return self.place(parts[1], rows)
+        return self.lead(parts[1], rows)
 
-    def _called(self, parts: list[dict[str, Any]], context: tuple[str, ...]) -> tuple[str, ...]:
+    def _called(self, name: str, parts: list[_Tree], places: tuple[_Place, ...]) -> tuple[_Place, ...]:
         """Arguments of a function; ``&expression`` is read of each row of the other argument."""
-        plain = [part for part in parts if part["type"] != "expref"]
+        plain = tuple(place for part in parts if part["type"] != "expref" for place in self.lead(part, places))
         ordered = [part["children"][0] for part in parts if part["type"] == "expref"]
-        if not ordered:
-            for part in plain:
-                self.visit(part, context)
-            return ()
-        rows = _as_list(self.place(plain[0], context)) if plain else context
+        if ordered or name == "length":
+            plain = _as_lists(plain)
         for part in ordered:
-            self.visit(part, rows)
-        return rows
+            self.visit(part, plain)
+        if name in _GIVES_ARGUMENTS or (ordered and name != "map"):
+            return plain
+        for place in plain:
+            self._note(place)
+        return ()
 
-    def _note(self, place: tuple[str, ...]) -> None:
-        if not place:
-            return
+    def _note(self, place: _Place) -> None:
         if "*" in place:
             split = place.index("*")
-            self.children.append((".".join(place[:split]), ".".join(place[split + 1 :]) or "Id"))
-        else:
+            self.children.append((place[0], ".".join(place[split + 1 :]) or "Id"))
+        elif place:
             self.fields.append(".".join(place))
 
 
-def _as_list(place: tuple[str, ...]) -> tuple[str, ...]:
+def _as_lists(places: tuple[_Place, ...]) -> tuple[_Place, ...]:
     """One level of children is what a query can ask for, so a place has at most one list in it."""
-    return place if not place or "*" in place else (*place, "*")
+    found = tuple(place if not place or "*" in place else (*place, "*") for place in places)
+    for place in found:
+        if "*" in place and place.index("*") > 1:
+            message = f"{'.'.join(place[:-1])} is no list: only children of the record itself can be read."
+            raise PathError(message)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +213,19 @@ class Template:
     _pieces: tuple[str | Path, ...]
 
     def read(self, record: Any) -> str | None:
-        values = {path.text: path.read(record) for path in self.paths}
-        if self.paths and all(value in (None, "") for value in values.values()):
+        """The filled text. Raises PathError where a path leads to a record instead of a value."""
+        values = {path.text: _filled(path, record) for path in self.paths}
+        if values and not any(values.values()):
             return None
-        pieces = [
-            p if isinstance(p, str) else str(v) if (v := values[p.text]) is not None else "" for p in self._pieces
-        ]
+        pieces = [piece if isinstance(piece, str) else values[piece.text] for piece in self._pieces]
         return "".join(pieces).strip() or None
+
+
+def _filled(path: Path, record: Any) -> str:
+    value = path.read(record)
+    if isinstance(value, dict | list):
+        raise PathError(f"{path.text} is not one value but a record.")
+    return "" if value is None else to_text(value).strip()
 
 
 def parse_template(text: str) -> Template:
@@ -191,6 +248,6 @@ def _literal(text: str) -> str:
 
 
 def _template_path(text: str) -> Path:
-    if not _DOTTED.fullmatch(text.strip()):
+    if not is_dotted(text.strip()):
         raise PathError(f"{{{text}}} must be a field path such as {{Account.Name}}; a template runs no code.")
     return parse_path(text)

@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import TypeAlias
 
 from connector.core import lifecycle
-from connector.core.diff import Change, association_changes, changes_between
+from connector.core.diff import (
+    Change,
+    agreed_associations,
+    association_changes,
+    changes_between,
+    unescaped,
+    value_at,
+)
 from connector.core.lifecycle import ReviewStatus, SyncStatus, TaskStatus
 from connector.core.model import Association, Link, Mapped, Operation, Problem, Structure
 
@@ -199,7 +206,9 @@ def _draft(link: Link, mapped: Mapped, owned: frozenset[str]) -> tuple[Action, .
     changes = changes_between(mapped.opportunity, link.existing, link.base, owned)
     if changes:
         actions.append(Update(changes))
-    attach, detach = association_changes(mapped.associations, link.attached or ())
+    attach, detach = association_changes(
+        mapped.associations, link.attached or (), agreed_associations(link.base), owned
+    )
     actions += [Attach(association) for association in attach]
     actions += [Detach(association) for association in detach]
     return (*actions, *_ending(mapped))
@@ -207,16 +216,17 @@ def _draft(link: Link, mapped: Mapped, owned: frozenset[str]) -> tuple[Action, .
 
 def _after_submission(link: Link, mapped: Mapped, owned: frozenset[str]) -> Action:
     """AWS has it. Its review status decides what an edit in Salesforce may still do."""
-    words = lifecycle.meaning_of(link.review_status if link.review_status != ReviewStatus.PENDING else "")
-    comments = ((link.existing or {}).get("LifeCycle") or {}).get("ReviewComments")
-    if link.review_status == ReviewStatus.REJECTED:
-        return Stop(f"{words} {comments or ''}".strip())
-    if link.review_status == ReviewStatus.ACTION_REQUIRED:
-        asked = f" AWS's reviewer says: {comments}" if comments else ""
-        return Hold(f"{words}{asked} Make the change in Partner Central.")
+    status = "" if link.review_status == ReviewStatus.PENDING else link.review_status  # AWS has yet to move it on
+    words = lifecycle.meaning_of(status)
+    comments = unescaped(value_at(link.existing, "LifeCycle.ReviewComments"))
+    said = f" AWS's reviewer says: {comments}" if comments else ""
+    if status == ReviewStatus.REJECTED:
+        return Stop(words + said)
+    if status == ReviewStatus.ACTION_REQUIRED:
+        return Hold(f"{words} Make the change in Partner Central.{said}")
     if link.base is not None and (changes := changes_between(mapped.opportunity, None, link.base, owned)):
         names = ", ".join(change.path for change in changes)
-        if link.review_status in lifecycle.LOCKED or not link.review_status:
+        if status in lifecycle.LOCKED or not status:
             return Wait(f"{words} Edits since then wait, AWS takes none while it reviews: {names}.")
         return Hold(f"{words} Changed in Salesforce since the submission: {names}. Make the change in Partner Central.")
     return Settled(words)

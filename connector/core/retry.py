@@ -12,7 +12,8 @@ ATTEMPTS_OF_A_TASK = 5
 
 def next_attempt(attempts: int, now: datetime, asked: float = 0.0) -> datetime:
     """When to try again after ``attempts`` failures: 2 s doubling up to 15 min, or later where the service asked."""
-    delay = min(FIRST_DELAY * 2 ** max(attempts - 1, 0), LONGEST_DELAY)
+    doublings = min(max(attempts - 1, 0), 16)  # far beyond the longest delay, and no number too large for a float
+    delay = min(FIRST_DELAY * 2**doublings, LONGEST_DELAY)
     return now + timedelta(seconds=max(delay, asked))
 
 

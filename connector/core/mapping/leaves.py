@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from connector.core import schema
-from connector.core.mapping.nodes import Leaf, Owner, Step, When, to_text
-from connector.core.model import Origin
+from connector.core.mapping.complaints import Complaints, Keys
+from connector.core.mapping.nodes import NOTHING, Leaf, Owner, Step, When
 from connector.core.paths import Path, PathError, Template, parse_path, parse_template
 from connector.core.schema import Shape, suggest
+from connector.core.text import to_text
 from connector.core.transforms import Transform, TransformError
-from connector.errors import FileProblem
-
-if TYPE_CHECKING:
-    from connector.core.mapping.compiler import Document, Keys
 
 LEAF_KEYS = ("from", "value", "template", "values", "otherwise", "default", "transform", "when", "owner")
 _TESTS = ("is", "is_not", "in", "not_in", "present", "empty")
@@ -23,19 +20,16 @@ _TESTS = ("is", "is_not", "in", "not_in", "present", "empty")
 
 @dataclass(slots=True)
 class LeafReader:
-    """Turns the YAML of a leaf into a Leaf; what it cannot read becomes a problem."""
+    """Turns the YAML of a leaf into a Leaf; what it cannot read becomes a complaint.
 
-    document: Document
+    ``within`` is the child relationship whose rows the leaf is read from. ``references`` are the AWS paths of other
+    leaves that were named, and where.
+    """
+
+    complaints: Complaints
     transforms: Mapping[str, Transform]
-    problems: list[FileProblem] = field(default_factory=list)
     within: str = ""
-
-    def report(self, keys: Keys, message: str, cure: str = "") -> None:
-        self.problems.append(self.document.problem(keys, message, cure))
-
-    def origin(self, keys: Keys, fields: tuple[str, ...]) -> Origin:
-        place = self.document.problem(keys, "")
-        return Origin(fields, place.file, place.line, place.column)
+    references: list[tuple[str, Keys]] = field(default_factory=list)
 
     def leaf(self, value: Any, shape: Shape, keys: Keys, path: str) -> Leaf | None:
         """The leaf at ``keys``, for the AWS path and shape given. None when it cannot be used."""
@@ -43,15 +37,17 @@ class LeafReader:
             value = {"from": value}
         if not isinstance(value, dict):
             cure = f"Write a field path, or {{value: {value}}} for a constant."
-            self.report(keys, f"{value!r} is not a leaf.", cure)
+            self.complaints.add(keys, f"{value!r} is not a leaf.", cure)
             return None
         self._check_keys(value, keys, path)
         sources = self._sources(value, keys)
         template = self._template(value, keys)
         paths = [*sources, *(template.paths if template else ())]
-        leaf = Leaf(
+        self._check_fixed(value, shape, keys, path)
+        self._check_children(paths, keys)
+        return Leaf(
             path=path,
-            origin=self.origin(keys, self._labels(paths)),
+            origin=self.complaints.origin(keys, self._labels(paths)),
             shape=shape,
             sources=sources,
             template=template,
@@ -61,10 +57,8 @@ class LeafReader:
             default=value.get("default"),
             steps=self._steps(value, keys),
             when=self._when(value, keys),
-            owner=self._owner(value, keys),
+            owner=self._owner(value, keys, path),
         )
-        self._check_fixed(value, shape, keys, path)
-        return leaf
 
     def _labels(self, paths: list[Path]) -> tuple[str, ...]:
         """What a person calls these paths; below an ``each`` they begin with the relationship."""
@@ -74,29 +68,38 @@ class LeafReader:
     def _check_keys(self, value: dict[str, Any], keys: Keys, path: str) -> None:
         for name in value:
             if name not in LEAF_KEYS:
-                cure = suggest(str(name), LEAF_KEYS) or f"Known here: {', '.join(LEAF_KEYS)}."
-                self.report((*keys, name), f"{name!r} is not known at the leaf {path}.", cure)
-        given = [name for name in ("from", "value", "template") if value.get(name) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) or "none of them"
-            self.report(keys, f"A leaf needs one of from, value and template; this has {found}.", "Keep one.")
+                self.complaints.add_unknown((*keys, name), f"{name!r} is not known at the leaf {path}.", LEAF_KEYS)
+        given = [name for name in ("from", "value", "template") if value.get(name) not in NOTHING]
+        if not given:
+            message = f"{path} has none of from, value and template."
+            self.complaints.add_missing(keys, message, "Add one of them, e.g. from: Account.Name.")
+        elif len(given) > 1:
+            self.complaints.add(keys, f"{path} has {' and '.join(given)}, one of them is enough.", "Keep one.")
         if "otherwise" in value and "values" not in value:
-            self.report((*keys, "otherwise"), "otherwise needs values beside it.", "Use default for an empty field.")
+            self.complaints.add(
+                (*keys, "otherwise"), "otherwise needs values beside it.", "Use default for an empty field."
+            )
         if "value" in value:
             for name in ("values", "otherwise", "default", "transform"):
                 if name in value:
-                    self.report((*keys, name), f"{name} has no effect on a constant.", "Remove it.")
+                    self.complaints.add((*keys, name), f"{name} has no effect on a constant.", "Remove it.")
+
+    def _check_children(self, paths: list[Path], keys: Keys) -> None:
+        children = [relationship for path in paths for relationship, _ in path.children]
+        if self.within and children:
+            message = f"{children[0]} are children of a child, which Salesforce does not give."
+            self.complaints.add(keys, message, "Read a field of the child, or of a record it looks up to.")
 
     def _sources(self, value: dict[str, Any], keys: Keys) -> tuple[Path, ...]:
         given = value.get("from")
-        texts = given if isinstance(given, list) else [] if given is None else [given]
+        texts = given if isinstance(given, list) else [] if given in NOTHING else [given]
         found = []
         for index, text in enumerate(texts):
             at = (*keys, "from", index) if isinstance(given, list) else (*keys, "from")
             try:
                 found.append(parse_path(str(text)))
             except PathError as error:
-                self.report(at, str(error), "Write e.g. Account.Name.")
+                self.complaints.add(at, str(error), "Write e.g. Account.Name.")
         return tuple(found)
 
     def _template(self, value: dict[str, Any], keys: Keys) -> Template | None:
@@ -105,7 +108,7 @@ class LeafReader:
         try:
             return parse_template(str(value["template"]))
         except PathError as error:
-            self.report((*keys, "template"), str(error), 'Write e.g. "{Name} for {Account.Name}".')
+            self.complaints.add((*keys, "template"), str(error), 'Write e.g. "{Name} for {Account.Name}".')
             return None
 
     def _values(self, value: dict[str, Any], keys: Keys) -> Mapping[str, Any] | None:
@@ -113,14 +116,19 @@ class LeafReader:
         if given is None:
             return None
         if not isinstance(given, dict):
-            self.report((*keys, "values"), "values is a list of `Salesforce value: AWS value` pairs.", "")
+            message = "values has lines of `Salesforce value: AWS value`."
+            self.complaints.add((*keys, "values"), message, "Write e.g. {New Customer: Net New Business}.")
             return None
         return {to_text(name): found for name, found in given.items()}
 
-    def _owner(self, value: dict[str, Any], keys: Keys) -> Owner:
+    def _owner(self, value: dict[str, Any], keys: Keys, path: str) -> Owner:
         given = value.get("owner", "salesforce")
+        if "owner" in value and "[" in path:
+            self.complaints.add(
+                (*keys, "owner"), "A list has one owner, Salesforce; owner has no effect.", "Remove it."
+            )
         if given not in get_args(Owner):
-            self.report((*keys, "owner"), f"The owner {given!r} is not known.", "Use salesforce or aws.")
+            self.complaints.add((*keys, "owner"), f"The owner {given!r} is not known.", "Use salesforce or aws.")
         return "aws" if given == "aws" else "salesforce"
 
     def _steps(self, value: dict[str, Any], keys: Keys) -> tuple[Step, ...]:
@@ -135,22 +143,24 @@ class LeafReader:
         return tuple(found)
 
     def _step(self, entry: Any, keys: Keys) -> Step | None:
-        if isinstance(entry, dict) and len(entry) == 1:
-            (name, argument), *_ = entry.items()
-        else:
-            name, argument = entry, None
+        if isinstance(entry, list) or (isinstance(entry, dict) and len(entry) != 1):
+            cure = "Write a list of transforms: [trim, {truncate: 80}]."
+            self.complaints.add(keys, "One transform has one name.", cure)
+            return None
+        (name, argument), *_ = entry.items() if isinstance(entry, dict) else [(entry, None)]
         transform = self.transforms.get(str(name))
         if transform is None:
             cure = suggest(str(name), list(self.transforms)) or f"Known: {', '.join(sorted(self.transforms))}."
-            self.report(keys, f"There is no transform {name!r}.", cure)
+            self.complaints.add(keys, f"There is no transform {name!r}.", cure)
             return None
         try:
             arguments = transform.bind(argument)
         except TransformError as error:
-            self.report(keys, error.message, error.cure)
+            self.complaints.add(keys, error.message, error.cure)
             return None
         kinds = {argument.name: argument.kind for argument in transform.arguments}
         paths = tuple(n for n, v in arguments.items() if kinds.get(n) == "aws_path" and isinstance(v, str))
+        self.references += [(arguments[n], (*keys, name, n)) for n in paths]
         return Step(transform, arguments, paths)
 
     def _when(self, value: dict[str, Any], keys: Keys) -> When | None:
@@ -162,45 +172,49 @@ class LeafReader:
         unknown = [n for n in given if n not in (*_TESTS, "path", "field")] if isinstance(given, dict) else []
         if not isinstance(given, dict) or len(tests) != 1 or len(places) != 1 or unknown:
             cure = "Write e.g. `when: {path: Customer.Account.Address.CountryCode, is: US}`."
-            self.report(at, "when needs a path or a field, and one of " + ", ".join(_TESTS) + ".", cure)
+            self.complaints.add(at, "when needs a path or a field, and one of " + ", ".join(_TESTS) + ".", cure)
             return None
-        wanted = given[tests[0]]
+        test, wanted = tests[0], given[tests[0]]
         texts = tuple(to_text(item) for item in wanted) if isinstance(wanted, list) else (to_text(wanted),)
-        test = tests[0]
         if test in {"present", "empty"} and wanted is False:
             test = "empty" if test == "present" else "present"
+        elif wanted in NOTHING:
+            cure = "Give a value, or test for an empty one with `empty: true`."
+            self.complaints.add((*at, test), f"{test} compares with nothing.", cure)
         return self._placed_when(given, places[0], test, texts, at)
 
     def _placed_when(
         self, given: dict[str, Any], place: str, test: Any, texts: tuple[str, ...], at: Keys
     ) -> When | None:
         if place == "path":
+            self.references.append((str(given["path"]), (*at, "path")))
             return When(str(given["path"]), None, test, texts)
         try:
             return When("", parse_path(str(given["field"])), test, texts)
         except PathError as error:
-            self.report((*at, "field"), str(error), "Write a field path.")
+            self.complaints.add((*at, "field"), str(error), "Write a field path.")
             return None
 
     def _check_fixed(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str) -> None:
         """Constants, defaults and value lists are held against AWS's model now, not at two in the morning."""
         for name in ("value", "default", "otherwise"):
             if value.get(name) is not None:
-                self._check_constant(value[name], shape, (*keys, name), path)
+                self._check_constant(value[name], shape, (*keys, name), path, is_whole=name != "otherwise")
         values = value.get("values")
         if isinstance(values, dict):
             for name, found in values.items():
                 if found is not None:
-                    self._check_constant(found, shape, (*keys, "values", name), path)
+                    self._check_constant(found, shape, (*keys, "values", name), path, is_whole=False)
 
-    def _check_constant(self, constant: Any, shape: Shape, keys: Keys, path: str) -> None:
+    def _check_constant(self, constant: Any, shape: Shape, keys: Keys, path: str, *, is_whole: bool) -> None:
+        """``is_whole``: of a list it is the list itself, not one of its items."""
         target = shape
         if shape.kind == "list" and not isinstance(constant, list) and shape.item is not None:
-            if keys[-1] in {"value", "default"}:
-                self.report(keys, f"{path} is a list at AWS.", f"Write [{constant}].")
+            if is_whole:
+                self.complaints.add(keys, f"{path} is a list at AWS.", f"Write [{constant}].")
                 return
             target = shape.item
         if target.kind == "string" and not isinstance(constant, str) and not isinstance(constant, list | dict | bool):
             constant = to_text(constant)
         for problem in schema.check(constant, target, path):
-            self.report(keys, f"{path}: {problem.message}", problem.cure)
+            self.complaints.add(keys, f"{path}: {problem.message}", problem.cure)

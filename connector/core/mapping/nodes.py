@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, TypeAlias
 
 from connector.core.condition import Condition
@@ -11,9 +12,11 @@ from connector.core.model import Origin, Structure
 from connector.core.paths import Path, Template
 from connector.core.schema import Shape
 from connector.core.selection import Selection
+from connector.core.text import to_text
 from connector.core.transforms import Transform
 
 Owner = Literal["salesforce", "aws"]
+NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class When:
     wanted: tuple[str, ...] = ()
 
     def holds(self, value: Any) -> bool:
-        empty = value in (None, "", [], {})
+        empty = value in NOTHING
         if self.test in {"present", "empty"}:
             return empty == (self.test == "empty")
         among = not empty and to_text(value).casefold() in {text.casefold() for text in self.wanted}
@@ -131,7 +134,7 @@ class Case:
     name: str
     line: int
     given: Structure
-    today: str
+    today: date
     expect: Structure | None = None
     expect_problems: tuple[str, ...] | None = None
 
@@ -150,12 +153,12 @@ class CompiledMapping:
     cases: tuple[Case, ...]
     shape: Shape
     submission_shape: Shape
-    fields: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def owned_paths(self) -> frozenset[str]:
         """Top-most paths that Salesforce decides; list contents are decided as a whole."""
-        return frozenset(owned(self.tree, ""))
+        associated = (leaf.path for leaf in self.associate.values() if leaf.owner == "salesforce")
+        return frozenset([*owned(self.tree, ""), *associated])
 
 
 def owned(node: Node, path: str) -> list[str]:
@@ -168,6 +171,11 @@ def owned(node: Node, path: str) -> list[str]:
     if isinstance(node, Leaf):
         return [path] if node.owner == "salesforce" else []
     return [path]
+
+
+def is_sourced(node: Node) -> bool:
+    """Whether anything below a node comes from the record; a row of an ``each`` does."""
+    return isinstance(node, Each) or any(leaf.is_sourced for leaf in leaves_of(node))
 
 
 def leaves_of(node: Node) -> Sequence[Leaf]:
@@ -190,11 +198,3 @@ def eaches_of(node: Node) -> Sequence[Each]:
     if isinstance(node, Items):
         return [each for item in node.items for each in eaches_of(item)]
     return []
-
-
-def to_text(value: Any) -> str:
-    """A value as its text, the way a person writes it: ``true`` for yes, no trailing ``.0``."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = str(value)
-    return text[:-2] if isinstance(value, float) and text.endswith(".0") else text
