@@ -236,8 +236,16 @@ class Ledger(Protocol):
 
     def change(self, link_id: int, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> None: ...
 
-    def begin(self, link: Link, action: str, body: Structure, client_token: str, now: datetime) -> Operation:
-        """Write an operation ahead; refused while another one of the link is open."""
+    def begin(
+        self,
+        link: Link,
+        action: str,
+        body: Structure,
+        client_token: str,
+        now: datetime,
+        intent: Structure | None = None,
+    ) -> Operation:
+        """Write an operation ahead. Raises StaleVersion when the link is no longer as the plan saw it."""
         ...
 
     def sending(self, operation: Operation, now: datetime) -> None:

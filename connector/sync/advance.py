@@ -16,7 +16,7 @@ from connector.core.facts import unlike
 from connector.core.model import Link
 from connector.core.plan import Action, Rest
 from connector.core.retry import next_attempt
-from connector.errors import ConnectorError, Halt, RecordError, TemporaryError
+from connector.errors import ConnectorError, Halt, RecordError, StaleVersion, TemporaryError
 from connector.sync.context import Context
 from connector.sync.observe import has_observed, observe
 from connector.sync.perform import perform
@@ -81,6 +81,8 @@ def _work(context: Context, number: int) -> Link:
             break
         try:
             deferred = perform(context, link, action)
+        except StaleVersion:
+            continue
         except Halt:
             raise
         except Exception as error:  # noqa: BLE001 (the one place: one record's trouble stops that record only)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
+from connector.core import diff
 from connector.core.lifecycle import ReviewStatus, TaskStatus
 from connector.core.messages import explain_error, explain_reason, parse_task_message, to_aws_path
 from connector.core.model import Association, Link, Mapped, Operation, Problem, Refusal, Structure, Task
@@ -39,7 +40,7 @@ def learned_from_create(context: Context, link: Link, operation: Operation, resp
 def _learned_update(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
     existing = {**(link.existing or {}), **operation.body, "Id": response["Id"]}
     existing["LastModifiedDate"] = response.get("LastModifiedDate")
-    base = link.mapped.opportunity if link.mapped is not None else None
+    base = diff.agree_on(operation.intent.get("base"), diff.agreed_associations(link.base))
     return {"existing": existing, "base": base, "refusal": None, "attempts": 0}
 
 
@@ -48,30 +49,38 @@ def association_of(operation: Operation) -> Association:
 
 
 def _learned_attach(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
-    attached = tuple(sorted({*(link.attached or ()), association_of(operation)}))
-    return {"attached": attached, "refusal": None, "attempts": 0}
+    attached = {*(link.attached or ()), association_of(operation)}
+    agreed = {*diff.agreed_associations(link.base), association_of(operation)}
+    return learned_association(link, attached, agreed)
 
 
 def _learned_detach(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
-    attached = tuple(sorted({*(link.attached or ())} - {association_of(operation)}))
-    return {"attached": attached, "refusal": None, "attempts": 0}
+    attached = {*(link.attached or ())} - {association_of(operation)}
+    agreed = {*diff.agreed_associations(link.base)} - {association_of(operation)}
+    return learned_association(link, attached, agreed)
+
+
+def learned_association(link: Link, attached: Iterable[Association], agreed: Iterable[Association]) -> LinkChanges:
+    """The facts that follow once these are attached at AWS and agreed on."""
+    base = diff.agree_on(link.base, agreed)
+    return {"attached": tuple(sorted(attached)), "base": base, "refusal": None, "attempts": 0}
 
 
 def _learned_submit(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
-    return learned_from_task(context, link, Task.from_response(response), is_new=True)
+    return learned_from_task(context, link, Task.from_response(response), operation)
 
 
-def learned_from_task(context: Context, link: Link, task: Task, *, is_new: bool) -> LinkChanges:
-    """The facts that follow from a task's state; ``is_new`` when it was just started.
+def learned_from_task(context: Context, link: Link, task: Task, started_by: Operation | None = None) -> LinkChanges:
+    """The facts that follow from a task's state; ``started_by`` is given when it was just started.
 
     A task that failed for a passing reason is started again later, with a new token; any other failure holds the
     record, with each part of AWS's message at the Salesforce field it is about.
     """
     changes: LinkChanges = {"task": task, "refusal": None}
-    if is_new and link.mapped is not None:
-        changes["submitted"] = link.mapped.fingerprint
+    submitted = started_by.intent.get("fingerprint", "") if started_by is not None else link.submitted
+    changes["submitted"] = submitted
     if task.status != TaskStatus.FAILED:
-        if is_new:
+        if started_by is not None:
             changes["attempts"], changes["poll_at"] = 0, context.now + CONFIRM_AFTER
         return changes
     attempts = link.attempts + 1
@@ -82,11 +91,11 @@ def learned_from_task(context: Context, link: Link, task: Task, *, is_new: bool)
     elif kind == "later":
         changes["next_try_at"] = next_attempt(attempts, context.now, 3600.0)
     else:
-        changes["refusal"] = _refusal_of(context, link, task)
+        changes["refusal"] = _refusal_of(context, link, task, submitted)
     return changes
 
 
-def _refusal_of(context: Context, link: Link, task: Task) -> Refusal | None:
+def _refusal_of(context: Context, link: Link, task: Task, submitted: str) -> Refusal | None:
     if link.mapped is None:
         return None
     reason = explain_reason(task.reason_code)
@@ -94,8 +103,7 @@ def _refusal_of(context: Context, link: Link, task: Task) -> Refusal | None:
     problems = to_problems(context, link.mapped, details, "AwsSubmission")
     words = told(problems) if problems else f"{reason.sentence} {reason.cure}"
     message = f"The submission failed ({task.reason_code or 'no reason code'}). {words}"
-    fingerprint = link.submitted or link.mapped.fingerprint
-    return Refusal("StartEngagementFromOpportunityTask", fingerprint, message, problems)
+    return Refusal("StartEngagementFromOpportunityTask", submitted or link.mapped.fingerprint, message, problems)
 
 
 def to_problems(context: Context, mapped: Mapped, details: tuple[Detail, ...], fallback: str) -> tuple[Problem, ...]:

@@ -11,7 +11,12 @@ from connector.core import diff
 from connector.core.model import Link, Operation, Structure, Task
 from connector.errors import NotFound, TemporaryError
 from connector.sync.context import Context
-from connector.sync.learn import association_of, learned_from_create, learned_from_task
+from connector.sync.learn import (
+    association_of,
+    learned_association,
+    learned_from_create,
+    learned_from_task,
+)
 from connector.sync.observe import observe
 
 logger = logging.getLogger(__name__)
@@ -61,7 +66,7 @@ def _look_up_submit(context: Context, link: Link, operation: Operation) -> bool:
     newer = [task for task in tasks_of(context, link.opportunity_id) if task.task_id != known]
     if not newer:
         return False
-    learned = learned_from_task(context, link, newer[-1], is_new=True)
+    learned = learned_from_task(context, link, newer[-1], operation)
     context.ledger.succeed(operation, {**newer[-1].facts, "found": True}, context.now, **learned)
     log_operation(context, link, operation, "done; the answer was lost", logging.INFO, newer[-1].status)
     return True
@@ -72,8 +77,11 @@ def _look_up_association(context: Context, link: Link, operation: Operation) -> 
     is_there = association_of(operation) in diff.attached_of(existing)
     if is_there != (operation.action == "AssociateOpportunity"):
         return False
-    attached = diff.attached_of(existing)
-    context.ledger.succeed(operation, {"found": True}, context.now, attached=attached, attempts=0, refusal=None)
+    agreed = {*diff.agreed_associations(link.base)} - {association_of(operation)}
+    if is_there:
+        agreed.add(association_of(operation))
+    learned = learned_association(link, diff.attached_of(existing), agreed)
+    context.ledger.succeed(operation, {"found": True}, context.now, **learned)
     return True
 
 
@@ -84,7 +92,7 @@ def _look_up_update(context: Context, link: Link, operation: Operation) -> bool:
         return False
     content = {name: value for name, value in operation.body.items() if name not in {"Identifier", "LastModifiedDate"}}
     if not diff.changes_between(content, existing, None, frozenset(content) - {"LifeCycle"}):
-        base = link.mapped.opportunity if link.mapped is not None else link.base
+        base = diff.agree_on(operation.intent.get("base"), diff.agreed_associations(link.base))
         context.ledger.succeed(operation, {"found": True}, context.now, existing=existing, base=base)
     else:
         context.ledger.fail(operation, "somebody else changed it meanwhile", context.now, existing=existing)

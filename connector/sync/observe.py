@@ -109,7 +109,7 @@ def _note(context: Context, link: Link, task: Task | None) -> None:
         changes = {"task": task} if task is not None and task != link.task else {}
         context.ledger.change(link.id, context.now, wake=bool(changes), poll_at=later, **changes)  # type: ignore[arg-type]
         return
-    learned = learned_from_task(context, link, task, is_new=False)
+    learned = learned_from_task(context, link, task)
     learned["poll_at"] = None
     context.ledger.change(link.id, context.now, **learned)
 

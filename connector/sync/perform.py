@@ -82,12 +82,14 @@ def _update(context: Context, link: Link, action: Update) -> None:
     changes = diff.changes_between(link.mapped.opportunity, existing, link.base, owned)
     status = (existing.get("LifeCycle") or {}).get("ReviewStatus")
     if status != ReviewStatus.PENDING or not changes:
-        base = link.mapped.opportunity if not changes else link.base
+        agreed = diff.agreed_associations(link.base)
+        base = diff.agree_on(link.mapped.opportunity, agreed) if not changes else link.base
         attached = diff.attached_of(existing)
         context.ledger.change(link.id, context.now, existing=existing, base=base, attached=attached)
         return
     body = diff.body_of_update(existing, changes, context.partner_central.input_shape("UpdateOpportunity"))
-    operation = context.ledger.begin(link, "UpdateOpportunity", body, "", context.now)
+    intent = {"base": link.mapped.opportunity}
+    operation = context.ledger.begin(link, "UpdateOpportunity", body, "", context.now, intent)
     _send(context, link, operation)
 
 
@@ -116,7 +118,8 @@ def _submit(context: Context, link: Link, action: Submit) -> None:
             return
     token = str(uuid.uuid4())
     body = {"ClientToken": token, "Identifier": link.opportunity_id, "AwsSubmission": action.submission}
-    operation = context.ledger.begin(link, "StartEngagementFromOpportunityTask", body, token, context.now)
+    intent = {"fingerprint": link.mapped.fingerprint if link.mapped is not None else ""}
+    operation = context.ledger.begin(link, "StartEngagementFromOpportunityTask", body, token, context.now, intent)
     _send(context, link, operation)
 
 

@@ -70,9 +70,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection", "catalog", "opportunity_id", name=op.f("pk_sighting")),
     )
     with op.batch_alter_table("sighting", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_sighting_partner_identifier"), ["partner_identifier"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_sighting_partner_identifier"), ["partner_identifier"], unique=False)
 
     op.create_table(
         "usage",
@@ -96,6 +94,7 @@ def upgrade() -> None:
         sa.Column("connection", sa.String(length=63), nullable=False),
         sa.Column("action", sa.String(length=64), nullable=False),
         sa.Column("body", sa.Text(), server_default="", nullable=False),
+        sa.Column("intent", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("client_token", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -126,9 +125,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("operation", schema=None) as batch_op:
         batch_op.drop_index(
-            "uq_operation_open_link",
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            "uq_operation_open_link", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
         )
         batch_op.drop_index(batch_op.f("ix_operation_state"))
         batch_op.drop_index(batch_op.f("ix_operation_sent_at"))

@@ -274,3 +274,39 @@ def test_an_idle_pull_costs_one_call(world: World) -> None:
     before = len(world.sandbox.org.calls)
     pull(context)
     assert len(world.sandbox.org.calls) - before == 1
+
+
+def test_a_solution_is_exchanged_before_the_submission_new_one_first(world: World) -> None:
+    deal = world.opportunity()
+    script = TaskScript(reason="OpportunityValidationFailed", message="BUSINESS_VALIDATION_EXCEPTION x:y")
+    world.sandbox.service.script_tasks(script)
+    world.settle()
+    world.edit(deal, AWS_Solution_Ids__c="S-0001112")
+    world.settle()
+    (at_aws,) = world.at_aws(deal)
+    assert at_aws["RelatedEntityIdentifiers"]["Solutions"] == ["S-0001112"]
+    done = [entry.operation for entry in world.sandbox.service.journal]
+    assert world.effects(deal)["AssociateOpportunity"] == 2
+    assert world.effects(deal)["DisassociateOpportunity"] == 1
+    last_attached = len(done) - done[::-1].index("AssociateOpportunity")
+    assert last_attached <= done.index("DisassociateOpportunity"), "the last one that is needed is never missing"
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_what_somebody_associated_at_aws_stays(world: World) -> None:
+    deal = world.opportunity()
+    world.sandbox.service.script_tasks(TaskScript(reason="OpportunityValidationFailed", message="once more"))
+    context = world.settle()
+    (at_aws,) = world.at_aws(deal)
+    body = {
+        "OpportunityIdentifier": at_aws["Id"],
+        "RelatedEntityType": "AwsProducts",
+        "RelatedEntityIdentifier": "AmazonEC2Linux",
+    }
+    context.partner_central.call("AssociateOpportunity", body)
+    world.edit(deal, NextStep="Call them on Monday")
+    world.settle()
+    (at_aws,) = world.at_aws(deal)
+    assert at_aws["LifeCycle"]["NextSteps"] == "Call them on Monday"
+    assert at_aws["RelatedEntityIdentifiers"]["AwsProducts"] == ["AmazonEC2Linux"]
+    assert world.effects(deal)["DisassociateOpportunity"] == 0

@@ -23,16 +23,22 @@ SQLModel.metadata.naming_convention = NAMING
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant. SQLite keeps no zone, so what comes back without one is UTC, as it went in."""
+    """An aware instant; a naive one is refused. SQLite keeps no zone: what comes back without one is UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _json() -> Any:
@@ -105,6 +111,7 @@ class OperationRow(SQLModel, table=True):
     connection: str = Field(max_length=63, index=True)
     action: str = Field(max_length=64)
     body: str = _text()
+    intent: Any = _json()
     client_token: str = Field(default="", max_length=64)
     state: str = Field(default="open", max_length=8, index=True)
     attempts: int = 0

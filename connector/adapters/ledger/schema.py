@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, inspect, text
 
+from connector.adapters.ledger.engine import telling_outages
 from connector.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def _config(engine: Engine, migrations: Path) -> Config:
 
 
 def current(engine: Engine) -> str:
-    """The revision the database is at, "" when it is empty."""
-    with engine.connect() as connection:
+    """The revision the database is at, "" when it is empty. Raises LedgerUnavailable."""
+    with telling_outages(), engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return ""
         return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
@@ -38,7 +39,10 @@ def newest(engine: Engine, migrations: Path) -> str:
 
 
 def upgrade(engine: Engine, migrations: Path) -> bool:
-    """Create or upgrade the schema. Gives whether anything was done; refuses a database that is newer than we are."""
+    """Create or upgrade the schema, all of it or nothing. Gives whether anything was done.
+
+    Raises UserError for a database that is newer than we are, LedgerUnavailable for one that cannot be used.
+    """
     from alembic import command
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
@@ -55,5 +59,6 @@ def upgrade(engine: Engine, migrations: Path) -> bool:
             f"The database is at revision {now}, which this version does not know.",
             "It was upgraded by a newer connector: install that version, or restore a backup.",
         ) from error
-    command.upgrade(_config(engine, migrations), "head")
+    with telling_outages():
+        command.upgrade(_config(engine, migrations), "head")
     return True

@@ -1,0 +1,216 @@
+"""The ledger's links: facts in, the same facts out; who has to look at which, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, PROBLEM, add, begin, deal, due, settle
+
+from connector.adapters.ledger import Ledger
+from connector.core.model import Association, Link, Mapped, Refusal, Task
+from connector.errors import LedgerUnavailable
+
+
+def test_a_stored_record_comes_back_as_it_was(ledger: Ledger) -> None:
+    assert ledger.store_mapped(*ACME, [(DEAL, "Straße 1", MAPPED, {"AWS_Sync_Status__c": "Häld"})], NOW) == 1
+    link = ledger.find(*ACME, DEAL)
+    assert link is not None
+    expected = Link(link.id, *ACME, DEAL, "Straße 1", mapped=MAPPED, shown={"AWS_Sync_Status__c": "Häld"})
+    assert link == ledger.link(link.id) == expected
+
+
+def test_a_link_is_found_by_either_id_and_by_nothing_else(ledger: Ledger) -> None:
+    first, _ = add(ledger, DEAL, deal(2))
+    ledger.change(first, NOW, opportunity_id="O77")
+    assert ledger.find(*ACME, DEAL) == ledger.find(*ACME, "O77") == ledger.link(first)
+    assert [ledger.find(*ACME, identifier) for identifier in ("O7", "", deal(3))] == [None] * 3
+
+
+def test_an_unknown_number_is_told(ledger: Ledger) -> None:
+    with pytest.raises(LedgerUnavailable, match="cannot be used"):
+        ledger.link(77)
+
+
+FACTS: list[tuple[str, Any]] = [
+    ("name", "Ñame"),
+    ("presence", "deleted"),
+    ("opportunity_id", "O1"),
+    ("candidate_id", "O2"),
+    ("existing", {"LifeCycle": {"ReviewStatus": "In review", "Stage": "Qualified"}}),
+    ("base", {"Project": {"Title": "ü"}}),
+    ("attached", (Association("AwsProducts", "p1"), Association("Solutions", "S-1"))),
+    ("attached", ()),
+    ("task", Task({"TaskId": "task-1", "TaskStatus": "FAILED", "Message": "“no”"})),
+    ("submitted", "f" * 32),
+    ("refusal", Refusal("CreateOpportunity", "f" * 32, "refused", (PROBLEM,))),
+    ("attempts", 3),
+    ("next_try_at", NOW + HOUR),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), FACTS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(FACTS)])
+def test_a_changed_fact_comes_back_and_wakes(ledger: Ledger, name: str, value: Any) -> None:
+    (number,) = add(ledger, DEAL)
+    settle(ledger, number)
+    assert due(ledger) == []
+    ledger.change(number, NOW, **{name: value})  # type: ignore[arg-type]
+    assert getattr(ledger.link(number), name) == value
+    assert due(ledger) == [number]
+    assert ledger.rest_of(number) == ("", "", NOW)
+    cleared = Link(0, *ACME, DEAL)
+    ledger.change(number, NOW, **{name: getattr(cleared, name)})  # type: ignore[arg-type]
+    assert getattr(ledger.link(number), name) == getattr(cleared, name)
+
+
+def test_a_change_without_waking_leaves_the_rest_alone(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    settle(ledger, number, "Held", NOW + HOUR)
+    ledger.change(number, NOW, wake=False, poll_at=NOW + HOUR)
+    assert ledger.rest_of(number) == ("Held", "Both sides agree.", NOW + HOUR)
+    assert due(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("mapped", "shown", "news", "looked_at"),
+    [
+        (MAPPED, {"S": "a"}, 0, False),
+        (MAPPED, {"S": "b"}, 0, True),
+        (Mapped(MAPPED.opportunity, MAPPED.associations, None, (), MAPPED.origins), {"S": "a"}, 1, True),
+        (Mapped({"Project": {}}, MAPPED.associations, MAPPED.submission, (), MAPPED.origins), {"S": "a"}, 1, True),
+        (Mapped(MAPPED.opportunity, MAPPED.associations, MAPPED.submission, (PROBLEM,)), {"S": "a"}, 1, True),
+        (Mapped(MAPPED.opportunity, (), MAPPED.submission, (), MAPPED.origins), {"S": "a"}, 1, True),
+    ],
+    ids=["the same", "shown", "submission", "opportunity", "problems", "associations"],
+)
+def test_only_what_changed_is_looked_at(
+    ledger: Ledger, mapped: Mapped, shown: dict[str, Any], news: int, looked_at: bool
+) -> None:
+    ledger.store_mapped(*ACME, [(DEAL, "Deal", MAPPED, {"S": "a"})], NOW)
+    (number,) = due(ledger)
+    ledger.change(number, NOW, attempts=4, next_try_at=NOW + HOUR)
+    settle(ledger, number)
+    assert ledger.store_mapped(*ACME, [(DEAL, "Deal", mapped, shown)], NOW + HOUR) == news
+    assert due(ledger, NOW + HOUR) == ([number] if looked_at else [])
+    link = ledger.link(number)
+    assert (link.mapped, link.shown) == (mapped, shown)
+    assert (link.attempts, link.next_try_at) == ((0, None) if news else (4, NOW + HOUR))
+
+
+def test_a_record_twice_in_a_page_is_one_link(ledger: Ledger) -> None:
+    later = Mapped({"Project": {"Title": "later"}})
+    ledger.store_mapped(*ACME, [(DEAL, "a", MAPPED, {}), (DEAL, "b", later, {})], NOW)
+    (number,) = due(ledger)
+    assert (ledger.link(number).name, ledger.link(number).mapped) == ("b", later)
+
+
+def test_presence(ledger: Ledger) -> None:
+    first, second = add(ledger, DEAL, deal(2))
+    for number in (first, second):
+        settle(ledger, number)
+    assert ledger.set_presence(*ACME, {DEAL: "unflagged", deal(9): "missing"}, NOW) == 1
+    assert (ledger.link(first).presence, due(ledger)) == ("unflagged", [first])
+    settle(ledger, first)
+    assert ledger.set_presence(*ACME, {DEAL: "unflagged"}, NOW) == 0
+    assert (ledger.present(*ACME), due(ledger)) == ([deal(2)], [])
+    assert ledger.store_mapped(*ACME, [(DEAL, "Deal", MAPPED, {})], NOW) == 1
+    assert (ledger.link(first).presence, due(ledger)) == ("flagged", [first])
+
+
+def test_present_pages_through_all(ledger: Ledger) -> None:
+    ids = sorted(deal(n) for n in range(7))
+    add(ledger, *ids)
+    pages, after = [], ""
+    while page := ledger.present(*ACME, after, 3):
+        pages.append(page)
+        after = page[-1]
+    assert pages == [ids[:3], ids[3:6], ids[6:]]
+
+
+def test_those_already_at_aws_come_first_then_the_longest_waiting(ledger: Ledger) -> None:
+    a, b, c, d = (add(ledger, deal(n), now=NOW + n * HOUR)[0] for n in range(4))
+    ledger.change(d, NOW + 9 * HOUR, opportunity_id="O2")
+    ledger.change(c, NOW + 8 * HOUR, opportunity_id="O1")
+    later = NOW + 10 * HOUR
+    assert due(ledger, later) == [c, d, a, b]
+    assert ledger.due(*ACME, later, 3) == [c, d, a]
+    assert due(ledger, NOW - HOUR) == []
+
+
+@pytest.mark.parametrize("others", [0, 40_000])
+def test_work_is_narrowed_to_any_number_of_ids(ledger: Ledger, others: int) -> None:
+    numbers = add(ledger, *(deal(n) for n in range(5)))
+    only = [deal(1), deal(3), *(deal(n) for n in range(10, 10 + others))]
+    assert due(ledger, only=only) == [numbers[1], numbers[3]]
+    assert due(ledger, only=[]) == []
+    assert ledger.work_due(*ACME, NOW, only) == {"advance": 2, "observe": 0, "write_back": 0}
+    assert ledger.wake(*ACME, only, NOW) == [deal(1), deal(3)]
+
+
+def test_rest_says_when_to_look_again_and_what_to_show(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    ledger.rest(number, "Pending", "Waits.", NOW + HOUR, NOW, show=True, news=True)
+    assert ledger.rest_of(number) == ("Pending", "Waits.", NOW + HOUR)
+    assert ledger.link(number).changed_at == NOW
+    assert (due(ledger), due(ledger, NOW + HOUR)) == ([], [number])
+    assert [(link.id, *rest) for link, *rest in ledger.write_backs_due(*ACME, NOW, 9)] == [
+        (number, "Pending", "Waits.")
+    ]
+    ledger.rest(number, "Synced", "Done.", None, NOW + HOUR, show=False, news=False)
+    assert ledger.link(number).changed_at == NOW
+    assert ledger.work_due(*ACME, NOW + 999 * HOUR) == {"advance": 0, "observe": 0, "write_back": 0}
+
+
+def test_what_changed_after_the_plan_was_made_is_not_slept_through(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    planned = ledger.link(number)
+    ledger.store_mapped(*ACME, [(DEAL, "Deal", Mapped({"new": "content"}), {})], NOW + HOUR)
+    ledger.rest(number, "Synced", "Agreed.", None, NOW + HOUR, show=False, news=False, planned=planned)
+    assert due(ledger, NOW + HOUR) == [number]
+    assert ledger.rest_of(number)[0] == ""
+    planned = ledger.link(number)
+    ledger.rest(number, "Synced", "Agreed.", None, NOW + HOUR, show=False, news=False, planned=planned)
+    assert due(ledger, NOW + HOUR) == []
+
+
+def test_a_stale_rest_is_never_shown(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    ledger.rest(number, "Held", "Why.", None, NOW, show=True, news=True)
+    ledger.change(number, NOW, attempts=1)
+    assert ledger.write_backs_due(*ACME, NOW + HOUR, 9) == []
+    assert due(ledger) == [number]
+
+
+def test_wake_clears_what_holds(ledger: Ledger) -> None:
+    held, other = add(ledger, DEAL, deal(2))
+    operation = begin(ledger, held)
+    refusal = Refusal("CreateOpportunity", "f", "no")
+    ledger.postpone(operation, "throttled", True, NOW + HOUR, NOW)
+    ledger.change(held, NOW, refusal=refusal, attempts=5, next_try_at=NOW + HOUR, submitted="f")
+    ledger.written({held: ({}, "INVALID_FIELD: no", None)})
+    settle(ledger, held, "Held")
+    settle(ledger, other)
+    assert ledger.wake(*ACME, None, NOW + HOUR) == [DEAL]
+    link = ledger.link(held)
+    assert (link.refusal, link.attempts, link.next_try_at, link.submitted, link.write_back_error) == (
+        None,
+        0,
+        None,
+        "",
+        "",
+    )
+    assert link.operation is not None
+    assert (link.operation.next_attempt_at, link.operation.ambiguous, link.operation.error) == (None, True, "throttled")
+    assert due(ledger, NOW + HOUR) == [held]
+    assert ledger.wake(*ACME, None, NOW) == []
+    assert ledger.wake(*ACME, [deal(2), deal(9)], NOW) == [deal(2)]
+    assert ledger.rest_of(other) == ("", "", NOW)
+
+
+def test_counts_and_the_held(ledger: Ledger) -> None:
+    numbers = add(ledger, *(deal(n) for n in range(4)))
+    for number, status in zip(numbers, ("Held", "Held", "Synced"), strict=False):
+        settle(ledger, number, status)
+    assert ledger.counts(*ACME) == {"Held": 2, "Synced": 1, "Pending": 1}
+    assert ledger.held(*ACME, 1) == [(deal(0), f"Deal {deal(0)}", "Both sides agree.")]
+    assert len(ledger.held(*ACME, 9)) == 2

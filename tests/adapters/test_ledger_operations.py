@@ -1,0 +1,304 @@
+"""Operations, sightings, write-backs and progress: every method one transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, add, begin, deal, due, settle, show, summary
+from sqlalchemy import Engine, text
+
+from connector.adapters.ledger import Ledger, open_engine
+from connector.core.model import Operation, Refusal, Task
+from connector.errors import LedgerUnavailable, StaleVersion
+
+
+def test_an_operation_is_written_ahead_with_its_exact_body(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    operation = begin(ledger, number)
+    assert operation == Operation(operation.id, number, "CreateOpportunity", {"ClientToken": "t", "Title": "Ü"}, "t")
+    assert ledger.link(number).operation == operation
+    assert ledger.open_operations("acme") == 1
+
+
+def test_a_second_operation_of_a_link_waits_in_line(ledger: Ledger) -> None:
+    first, second = add(ledger, DEAL, deal(2))
+    operation = begin(ledger, first)
+    begin(ledger, second)
+    with pytest.raises(StaleVersion, match=f"CreateOpportunity of {DEAL} is still open"):
+        begin(ledger, first, "UpdateOpportunity")
+    ledger.succeed(operation, {}, NOW)
+    assert begin(ledger, first, "UpdateOpportunity").id != operation.id
+
+
+def test_the_database_itself_refuses_a_second_open_operation(ledger: Ledger, engine: Engine) -> None:
+    (number,) = add(ledger, DEAL)
+    begin(ledger, number)
+    copy = (
+        "INSERT INTO operation (link_id, connection, action, body, client_token, state, attempts, ambiguous) "
+        "SELECT link_id, connection, action, body, client_token, state, attempts, ambiguous FROM operation"
+    )
+    with pytest.raises(Exception, match=r"(?i)unique"), engine.begin() as connection:
+        connection.execute(text(copy))
+
+
+def test_sending_is_committed_before_anything_else(ledger: Ledger, engine: Engine) -> None:
+    (number,) = add(ledger, DEAL)
+    operation = begin(ledger, number)
+    ledger.postpone(operation, "throttled", False, NOW, NOW)
+    ledger.sending(operation, NOW + HOUR)
+    other = open_engine(engine.url.render_as_string(False))
+    seen = Ledger(other).link(number).operation
+    other.dispose()
+    assert seen is not None
+    assert (seen.attempts, seen.ambiguous, seen.sent_at, seen.next_attempt_at) == (1, True, NOW + HOUR, None)
+
+
+def test_success_and_what_follows_are_one_transaction(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    operation = begin(ledger, number)
+    ledger.sending(operation, NOW)
+    settle(ledger, number)
+    task = Task({"TaskId": "task-1"})
+    ledger.succeed(operation, {"Id": "O1"}, NOW + HOUR, opportunity_id="O1", task=task, poll_at=NOW)
+    link = ledger.link(number)
+    assert (link.operation, link.opportunity_id, link.task) == (None, "O1", task)
+    assert due(ledger, NOW + HOUR) == [number]
+    assert [link.id for link in ledger.polls_due(*ACME, NOW, 9)] == [number]
+    assert ledger.history(number) == [
+        {
+            "at": "2027-01-15T13:00:00Z",
+            "action": "CreateOpportunity",
+            "outcome": "done",
+            "attempts": 1,
+            "error": None,
+            "response": {"Id": "O1"},
+        }
+    ]
+
+
+def test_success_with_facts_that_cannot_be_stored_changes_nothing(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    operation = begin(ledger, number)
+    settle(ledger, number)
+    with pytest.raises(LedgerUnavailable, match="no time zone"):
+        ledger.succeed(operation, {"Id": "O1"}, NOW, opportunity_id="O1", poll_at=datetime(2027, 1, 1))  # noqa: DTZ001
+    link = ledger.link(number)
+    assert (link.operation, link.opportunity_id, due(ledger)) == (operation, "", [])
+
+
+def test_failure_closes_and_postponement_keeps_open(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    operation = begin(ledger, number)
+    ledger.sending(operation, NOW)
+    settle(ledger, number)
+    ledger.postpone(operation, "AWS failed.", True, NOW + HOUR, NOW)
+    kept = ledger.link(number).operation
+    assert kept is not None
+    assert (kept.body, kept.client_token, kept.attempts) == (operation.body, "t", 1)
+    assert (kept.error, kept.ambiguous, kept.next_attempt_at) == ("AWS failed.", True, NOW + HOUR)
+    assert due(ledger) == [number]
+    settle(ledger, number)
+    refusal = Refusal("CreateOpportunity", "f", "no")
+    ledger.fail(operation, "refused", NOW, refusal=refusal)
+    link = ledger.link(number)
+    assert (link.operation, link.refusal, due(ledger)) == (None, refusal, [number])
+    assert [(line["outcome"], line["error"]) for line in ledger.history(number)] == [("failed", "refused")]
+
+
+def test_calls_of_a_window_are_counted_with_their_repeats(ledger: Ledger) -> None:
+    numbers = add(ledger, *(deal(n) for n in range(3)))
+    old, new, unsent = (begin(ledger, n, now=NOW + i * HOUR) for i, n in enumerate(numbers))
+    ledger.sending(old, NOW)
+    for _ in range(2):
+        ledger.sending(new, NOW + HOUR)
+    assert ledger.operations_since("acme", NOW) == 3
+    assert ledger.operations_since("acme", NOW + HOUR) == 2
+    assert ledger.operations_since("acme", NOW + 2 * HOUR) == 0
+    assert ledger.creates_since("acme", NOW) == 3
+    assert ledger.creates_since("acme", NOW + HOUR) == 2
+    ledger.fail(unsent, "refused", NOW)
+    ledger.succeed(new, {}, NOW)
+    begin(ledger, numbers[1], "UpdateOpportunity", NOW + 2 * HOUR)
+    assert ledger.creates_since("acme", NOW + HOUR) == 1
+
+
+@pytest.mark.parametrize("identifier", [DEAL, DEAL[:15]])
+@pytest.mark.parametrize("is_first", [True, False], ids=["seen first", "linked first"])
+def test_an_opportunity_that_carries_our_id_becomes_the_candidate(
+    ledger: Ledger, identifier: str, is_first: bool
+) -> None:
+    if is_first:
+        assert ledger.see(*ACME, [summary(12, identifier)], NOW) == 0
+        (number,) = add(ledger, DEAL)
+    else:
+        (number,) = add(ledger, DEAL)
+        settle(ledger, number)
+        assert ledger.see(*ACME, [summary(12, identifier)], NOW) == 1
+    assert ledger.link(number).candidate_id == ledger.sighted(*ACME, DEAL) == "O12"
+    assert due(ledger) == [number]
+
+
+@pytest.mark.parametrize(
+    "pages", [[[9, 12, 10]], [[12], [9], [10]], [[10], [12, 9]], [[10], [12]], [[100], [10], [12]], [[12, 10, 100]]]
+)
+@pytest.mark.parametrize("is_first", [True, False], ids=["seen first", "linked first"])
+def test_the_oldest_of_several_wins(ledger: Ledger, pages: list[list[int]], is_first: bool) -> None:
+    if not is_first:
+        add(ledger, DEAL)
+    for page in pages:
+        ledger.see(*ACME, [summary(n, DEAL if n % 2 else DEAL[:15]) for n in page], NOW)
+    if is_first:
+        add(ledger, DEAL)
+    link = ledger.find(*ACME, DEAL)
+    assert link is not None
+    assert link.candidate_id == ledger.sighted(*ACME, DEAL) == f"O{min(n for page in pages for n in page)}"
+
+
+@pytest.mark.parametrize(
+    "identifier", ["", "006000000000001", "CRM-0815", f"{DEAL[:15]}-copy", "006000000000002AAA", "é" * 64]
+)
+def test_identifiers_that_are_not_the_record_s_make_no_candidate(ledger: Ledger, identifier: str) -> None:
+    (number,) = add(ledger, deal(77))
+    settle(ledger, number)
+    assert ledger.see(*ACME, [summary(1, identifier)], NOW) == 0
+    assert (ledger.link(number).candidate_id, due(ledger)) == ("", [])
+    assert ledger.sighted(*ACME, identifier) == ("O1" if identifier else "")
+    assert ledger.sighted(*ACME, deal(77)) == ""
+
+
+def test_a_linked_record_has_no_candidate(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    ledger.change(number, NOW, opportunity_id="O1")
+    ledger.see(*ACME, [summary(1, DEAL), summary(2, DEAL)], NOW)
+    add(ledger, DEAL)
+    assert ledger.link(number).candidate_id == ""
+
+
+def test_seeing_wakes_only_who_learned_something(ledger: Ledger) -> None:
+    first, second = add(ledger, DEAL, deal(2))
+    whole = {
+        "Id": "O1",
+        "LifeCycle": {"ReviewStatus": "Submitted", "Stage": "Qualified", "NextSteps": "call"},
+        "Customer": {"Account": {"CompanyName": "Acme", "Address": {"City": "Ulm", "CountryCode": "DE"}}},
+    }
+    ledger.change(first, NOW, opportunity_id="O1", existing=whole)
+    ledger.change(second, NOW, opportunity_id="O2", existing={"Id": "O2"})
+    for number in (first, second):
+        settle(ledger, number)
+    brief = {
+        "Id": "O1",
+        "LifeCycle": {"ReviewStatus": "Submitted", "Stage": "Qualified"},
+        "Customer": {"Account": {"CompanyName": "Acme", "Address": {"CountryCode": "DE"}}},
+    }
+    assert (ledger.see(*ACME, [brief, {"Id": "O2"}], NOW), due(ledger)) == (0, [])
+    assert ledger.link(first).existing == whole
+    approved = {**brief, "LifeCycle": {"ReviewStatus": "Approved", "Stage": "Qualified"}}
+    assert (ledger.see(*ACME, [approved, {"Id": "O2"}, {"Id": "O3"}], NOW), due(ledger)) == (1, [first])
+    assert ledger.link(first).existing == {**whole, **approved}
+    settle(ledger, first)
+    assert (ledger.see(*ACME, [approved], NOW), due(ledger)) == (0, [])
+
+
+def test_polls_come_in_order_and_in_batches(ledger: Ledger) -> None:
+    numbers = add(ledger, *(deal(n) for n in range(3)))
+    for number, hours in zip(numbers, (3, 1, 2), strict=True):
+        ledger.change(number, NOW, poll_at=NOW + hours * HOUR)
+    assert [link.id for link in ledger.polls_due(*ACME, NOW + 2 * HOUR, 9)] == [numbers[1], numbers[2]]
+    assert [link.id for link in ledger.polls_due(*ACME, NOW + 9 * HOUR, 1)] == [numbers[1]]
+    assert ledger.work_due(*ACME, NOW + 2 * HOUR)["observe"] == 2
+    ledger.change(numbers[1], NOW, poll_at=None)
+    assert [link.id for link in ledger.polls_due(*ACME, NOW + 9 * HOUR, 1)] == [numbers[2]]
+
+
+def test_a_write_back_is_noted_and_merged(ledger: Ledger) -> None:
+    ledger.store_mapped(*ACME, [(DEAL, "Deal", MAPPED, {"a": 1, "b": "ü"})], NOW)
+    (number,) = due(ledger)
+    show(ledger, number)
+    assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
+    ledger.written({number: ({"b": "ö", "c": None}, "", None)})
+    assert (ledger.link(number).shown, ledger.link(number).write_back_error) == ({"a": 1, "b": "ö", "c": None}, "")
+    assert ledger.write_backs_due(*ACME, NOW + HOUR, 9) == []
+    assert due(ledger, NOW + HOUR) == []
+
+
+def test_a_refused_write_back_is_kept_and_tried_when_told(ledger: Ledger) -> None:
+    first, second = add(ledger, DEAL, deal(2))
+    show(ledger, first)
+    show(ledger, second, NOW + HOUR)
+    assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW + HOUR, 9)] == [first, second]
+    assert len(ledger.write_backs_due(*ACME, NOW + HOUR, 1)) == 1
+    ledger.written({first: ({}, "UNABLE_TO_LOCK_ROW: busy", NOW + 3 * HOUR), second: ({}, "INVALID_FIELD: no", None)})
+    assert ledger.link(second).write_back_error == "INVALID_FIELD: no"
+    assert ledger.write_backs_due(*ACME, NOW + 2 * HOUR, 9) == []
+    assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW + 3 * HOUR, 9)] == [first]
+
+
+def test_a_rest_that_came_while_the_old_one_was_on_its_way_is_shown_too(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    show(ledger, number)
+    assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
+    show(ledger, number, NOW + HOUR, "Synced")
+    ledger.written({number: ({"S": "Held"}, "", None)})
+    assert [(rest, link.shown) for link, rest, _ in ledger.write_backs_due(*ACME, NOW + HOUR, 9)] == [
+        ("Synced", {"S": "Held"})
+    ]
+    ledger.written({number: ({"S": "Synced"}, "", None)})
+    assert ledger.write_backs_due(*ACME, NOW + 2 * HOUR, 9) == []
+
+
+def test_a_write_back_that_ends_after_the_facts_changed_waits_for_the_next_rest(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    show(ledger, number)
+    assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
+    ledger.change(number, NOW, attempts=1)
+    ledger.written({number: ({}, "UNABLE_TO_LOCK_ROW", NOW + HOUR)})
+    assert ledger.write_backs_due(*ACME, NOW + 9 * HOUR, 9) == []
+    assert due(ledger) == [number]
+
+
+def test_watermarks(ledger: Ledger) -> None:
+    assert ledger.watermark("acme", "pull") == ""
+    for value in ("2027", "2028 ü"):
+        ledger.set_watermark("acme", "pull", value)
+    ledger.set_watermark("other", "pull", "1")
+    assert (ledger.watermark("acme", "pull"), ledger.watermark("acme", "sweep")) == ("2028 ü", "")
+
+
+def test_usage_is_of_the_last_24_hours_and_never_too_little(ledger: Ledger) -> None:
+    start = NOW.replace(minute=59)
+    ledger.add_usage("acme", "reads", 2, start)
+    ledger.add_usage("acme", "reads", 3, start)
+    ledger.add_usage("acme", "reads", 10, start + HOUR)
+    ledger.add_usage("acme", "writes", 100, start)
+    ledger.add_usage("other", "reads", 1000, start)
+    assert ledger.usage("acme", "reads", start + HOUR) == 15
+    assert ledger.usage("acme", "reads", start + 24 * HOUR) == 15
+    assert ledger.usage("acme", "reads", start + 25 * HOUR) == 10
+    assert ledger.usage("acme", "reads", start + 27 * HOUR) == 0
+
+
+def test_old_usage_is_forgotten(ledger: Ledger, engine: Engine) -> None:
+    ledger.add_usage("acme", "reads", 1, NOW)
+    ledger.add_usage("acme", "reads", 1, NOW + 72 * HOUR)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM usage")).scalar() == 1
+
+
+def test_usage_does_not_depend_on_the_zone_it_is_told_in(ledger: Ledger) -> None:
+    kathmandu = timezone(timedelta(hours=5, minutes=45))
+    ledger.add_usage("acme", "reads", 1, NOW.astimezone(kathmandu))
+    ledger.add_usage("acme", "reads", 1, NOW)
+    assert ledger.usage("acme", "reads", NOW + 24 * HOUR) == 2
+
+
+def test_requests_are_handed_out_until_they_are_done(ledger: Ledger) -> None:
+    ledger.request("acme", [DEAL, deal(2)], NOW)
+    ledger.request("other", [deal(3)], NOW)
+    (first, one), (second, two) = ledger.requests("acme")
+    assert (one, two) == (DEAL, deal(2))
+    ledger.requests_done([first])
+    assert ledger.requests("acme") == [(second, deal(2))]
+    ledger.requests_done([])
+    ledger.request("acme", [deal(n) for n in range(500)], NOW)
+    assert len(ledger.requests("acme")) == 200
