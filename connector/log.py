@@ -30,9 +30,6 @@ VENDORS = (
     "apscheduler",
     "alembic",
     "sqlalchemy",
-    "uvicorn",
-    "uvicorn.access",
-    "uvicorn.error",
 )
 REMOVED = "[removed]"
 SHORTEST_SECRET = 6  # a shorter one would be found inside ordinary words
@@ -210,4 +207,6 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:  #
     root.addHandler(handler)
     root.setLevel(level.upper())
     for vendor in VENDORS:
-        logging.getLogger(vendor).setLevel(max(logging.WARNING, root.level))
+        # urllib3 names the paths of repeated calls in its warnings, and a path may hold a query.
+        least = logging.ERROR if vendor.startswith("urllib3") else logging.WARNING
+        logging.getLogger(vendor).setLevel(max(least, root.level))

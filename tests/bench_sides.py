@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from connector import config as configuration
+from connector.adapters.ledger import Ledger
 from connector.app import App
 from connector.core.mapping import map_record
 from connector.ports import RowResult, RowUpdate
@@ -41,16 +42,16 @@ def measured(told: Json) -> Iterator[None]:
 
 
 @contextmanager
-def connector_on(config: str) -> Iterator[Context]:
+def connector_on(config: str) -> Iterator[tuple[Context, Ledger]]:
     app = App(configuration.load(Path(config), ENVIRONMENT), threading.Event())
     with app.owning_ledger():
-        yield app.contexts["sandbox"]
+        yield app.contexts["sandbox"], app.ledger
 
 
 def run_connector(config: str, first: Sequence[str]) -> Json:
     """Settles ``first``, then under the clock every other flagged record. Tells the rows it wrote back, too."""
     told: Json = {"rows": []}
-    with connector_on(config) as context:
+    with connector_on(config) as (context, ledger):
         settle(context, first)
         write = context.salesforce.write
 
@@ -62,28 +63,28 @@ def run_connector(config: str, first: Sequence[str]) -> Json:
         with measured(told):
             settle(context, None)
         told["soql"] = context.mapping.selection.records()
-        told["statuses"] = context.ledger.counts(*context.key)
+        told["statuses"] = ledger.counts(*context.key)
     return told
 
 
 def run_changes(config: str) -> Json:
     """One pass over what changed in Salesforce: read it, plan it, tell it."""
-    with connector_on(config) as context:
+    with connector_on(config) as (context, _):
         return {"read": pull(context).read, "rested": advance(context), "written": write_back(context)}
 
 
 def run_idle(config: str, passes: int) -> Json:
     """Passes of every loop in which nothing has happened; medians of all but the first, in seconds, and peak memory."""
-    with connector_on(config) as context:
+    with connector_on(config) as (context, ledger):
         steps: Mapping[str, Callable[[], object]] = {
             "pull": lambda: pull(context),
             "observe": lambda: observe(context),
             "follow_tasks": lambda: follow_tasks(context),
             "write_back": lambda: write_back(context),
-            "due": lambda: context.ledger.due(*context.key, context.now, context.in_flight),
+            "due": lambda: ledger.due(*context.key, context.now, context.in_flight),
         }
         rounds = [{name: _seconds(step) for name, step in steps.items()} for _ in range(passes + 1)][1:]
-        spent = [_seconds(lambda: context.ledger.operations_since(context.name, _day_ago())) for _ in range(passes)]
+        spent = [_seconds(lambda: ledger.operations_since(context.name, _day_ago())) for _ in range(passes)]
     return {
         "pass": median(sum(one.values()) for one in rounds),
         "steps": {name: median(one[name] for one in rounds) for name in steps},
@@ -94,7 +95,7 @@ def run_idle(config: str, passes: int) -> Json:
 
 def run_mapping(config: str, seconds: float) -> Json:
     """map_record over the org's flagged records, again and again; records a second in each of five rounds."""
-    with connector_on(config) as context:
+    with connector_on(config) as (context, _):
         records = [row for page in context.salesforce.changes(context.mapping.selection, None).flagged for row in page]
         rounds = []
         for _ in range(5):

@@ -44,11 +44,11 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("link", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_link_due_at"), ["due_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_link_opportunity_id"), ["opportunity_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_link_poll_at"), ["poll_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_link_rest_status"), ["rest_status"], unique=False)
-        batch_op.create_index(batch_op.f("ix_link_write_back_at"), ["write_back_at"], unique=False)
+        batch_op.create_index("ix_link_due_at", ["connection", "catalog", "due_at"], unique=False)
+        batch_op.create_index("ix_link_opportunity_id", ["connection", "catalog", "opportunity_id"], unique=False)
+        batch_op.create_index("ix_link_poll_at", ["connection", "catalog", "poll_at"], unique=False)
+        batch_op.create_index("ix_link_rest_status", ["connection", "catalog", "rest_status"], unique=False)
+        batch_op.create_index("ix_link_write_back_at", ["connection", "catalog", "write_back_at"], unique=False)
 
     op.create_table(
         "request",
@@ -70,7 +70,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection", "catalog", "opportunity_id", name=op.f("pk_sighting")),
     )
     with op.batch_alter_table("sighting", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sighting_partner_identifier"), ["partner_identifier"], unique=False)
+        batch_op.create_index(
+            "ix_sighting_partner_identifier", ["connection", "catalog", "partner_identifier"], unique=False
+        )
 
     op.create_table(
         "usage",
@@ -109,9 +111,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operation")),
     )
     with op.batch_alter_table("operation", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_operation_connection"), ["connection"], unique=False)
+        batch_op.create_index("ix_operation_created_at", ["connection", "action", "created_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_operation_link_id"), ["link_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_operation_sent_at"), ["sent_at"], unique=False)
+        batch_op.create_index("ix_operation_sent_at", ["connection", "sent_at", "attempts"], unique=False)
         batch_op.create_index(batch_op.f("ix_operation_state"), ["state"], unique=False)
         batch_op.create_index(
             "uq_operation_open_link",
@@ -128,15 +130,15 @@ def downgrade() -> None:
             "uq_operation_open_link", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
         )
         batch_op.drop_index(batch_op.f("ix_operation_state"))
-        batch_op.drop_index(batch_op.f("ix_operation_sent_at"))
+        batch_op.drop_index("ix_operation_sent_at")
         batch_op.drop_index(batch_op.f("ix_operation_link_id"))
-        batch_op.drop_index(batch_op.f("ix_operation_connection"))
+        batch_op.drop_index("ix_operation_created_at")
 
     op.drop_table("operation")
     op.drop_table("watermark")
     op.drop_table("usage")
     with op.batch_alter_table("sighting", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sighting_partner_identifier"))
+        batch_op.drop_index("ix_sighting_partner_identifier")
 
     op.drop_table("sighting")
     with op.batch_alter_table("request", schema=None) as batch_op:
@@ -144,10 +146,10 @@ def downgrade() -> None:
 
     op.drop_table("request")
     with op.batch_alter_table("link", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_link_write_back_at"))
-        batch_op.drop_index(batch_op.f("ix_link_rest_status"))
-        batch_op.drop_index(batch_op.f("ix_link_poll_at"))
-        batch_op.drop_index(batch_op.f("ix_link_opportunity_id"))
-        batch_op.drop_index(batch_op.f("ix_link_due_at"))
+        batch_op.drop_index("ix_link_write_back_at")
+        batch_op.drop_index("ix_link_rest_status")
+        batch_op.drop_index("ix_link_poll_at")
+        batch_op.drop_index("ix_link_opportunity_id")
+        batch_op.drop_index("ix_link_due_at")
 
     op.drop_table("link")

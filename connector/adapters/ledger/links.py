@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Unpack
 
 from sqlalchemy import case, func, update
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import CHUNK, apply, links_of, locked_link, to_link, touch, within
@@ -29,9 +29,12 @@ class Links(Transactions):
         if not identifier:
             return None
         with self._read() as session:
-            wanted = or_(col(LinkRow.salesforce_id) == identifier, col(LinkRow.opportunity_id) == identifier)
-            row = session.exec(links_of(connection, catalog).where(wanted)).first()
-            return None if row is None else to_link(session, row)
+            # One after the other: with OR, SQLite would read every link of the connection.
+            for column in (LinkRow.salesforce_id, LinkRow.opportunity_id):
+                row = session.exec(links_of(connection, catalog).where(col(column) == identifier)).first()
+                if row is not None:
+                    return to_link(session, row)
+            return None
 
     def present(self, connection: str, catalog: str, after: str = "", limit: int = 500) -> list[str]:
         """Salesforce ids of links still counted as flagged, in order, for a sweep."""

@@ -45,8 +45,8 @@ def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
-def _instant(*, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=True, index=index))
+def _instant() -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=True))
 
 
 def _text() -> Any:
@@ -62,7 +62,16 @@ class LinkRow(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "link"
-    __table_args__ = (UniqueConstraint("connection", "catalog", "salesforce_id"),)
+    # Every query names connection and catalog. An index on another column alone would never be chosen: to SQLite the
+    # unique constraint's two equalities promise more, and it would read every link of the connection each time.
+    __table_args__ = (
+        UniqueConstraint("connection", "catalog", "salesforce_id"),
+        Index("ix_link_due_at", "connection", "catalog", "due_at"),
+        Index("ix_link_poll_at", "connection", "catalog", "poll_at"),
+        Index("ix_link_write_back_at", "connection", "catalog", "write_back_at"),
+        Index("ix_link_opportunity_id", "connection", "catalog", "opportunity_id"),
+        Index("ix_link_rest_status", "connection", "catalog", "rest_status"),
+    )
 
     id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
     connection: str = Field(max_length=63)
@@ -72,7 +81,7 @@ class LinkRow(SQLModel, table=True):
     presence: str = Field(default="flagged", max_length=16)
     mapped: Any = _json()
     content: str = Field(default="", max_length=32)
-    opportunity_id: str = Field(default="", max_length=32, index=True)
+    opportunity_id: str = Field(default="", max_length=32)
     candidate_id: str = Field(default="", max_length=32)
     existing: Any = _json()
     base: Any = _json()
@@ -85,11 +94,11 @@ class LinkRow(SQLModel, table=True):
     changed_at: Optional[datetime] = _instant()  # noqa: UP045
     shown: Any = _json()
     write_back_error: str = _text()
-    rest_status: str = Field(default="", max_length=16, index=True)
+    rest_status: str = Field(default="", max_length=16)
     rest_message: str = _text()
-    due_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
-    poll_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
-    write_back_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
+    due_at: Optional[datetime] = _instant()  # noqa: UP045
+    poll_at: Optional[datetime] = _instant()  # noqa: UP045
+    write_back_at: Optional[datetime] = _instant()  # noqa: UP045
 
 
 class OperationRow(SQLModel, table=True):
@@ -104,11 +113,14 @@ class OperationRow(SQLModel, table=True):
             sqlite_where=Column("state") == "open",
             postgresql_where=Column("state") == "open",
         ),
+        # Holds all that the day's allowance needs: it is added up before every write.
+        Index("ix_operation_sent_at", "connection", "sent_at", "attempts"),
+        Index("ix_operation_created_at", "connection", "action", "created_at"),
     )
 
     id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
     link_id: int = Field(foreign_key="link.id", index=True)
-    connection: str = Field(max_length=63, index=True)
+    connection: str = Field(max_length=63)
     action: str = Field(max_length=64)
     body: str = _text()
     intent: Any = _json()
@@ -117,7 +129,7 @@ class OperationRow(SQLModel, table=True):
     attempts: int = 0
     ambiguous: bool = False
     created_at: Optional[datetime] = _instant()  # noqa: UP045
-    sent_at: Optional[datetime] = _instant(index=True)  # noqa: UP045
+    sent_at: Optional[datetime] = _instant()  # noqa: UP045
     finished_at: Optional[datetime] = _instant()  # noqa: UP045
     next_attempt_at: Optional[datetime] = _instant()  # noqa: UP045
     error: str = _text()
@@ -128,11 +140,12 @@ class SightingRow(SQLModel, table=True):
     """An opportunity seen at AWS that carries a partner's own id: what keeps us from making it twice."""
 
     __tablename__: ClassVar[str] = "sighting"
+    __table_args__ = (Index("ix_sighting_partner_identifier", "connection", "catalog", "partner_identifier"),)
 
     connection: str = Field(max_length=63, primary_key=True)
     catalog: str = Field(max_length=16, primary_key=True)
     opportunity_id: str = Field(max_length=32, primary_key=True)
-    partner_identifier: str = Field(max_length=64, index=True)
+    partner_identifier: str = Field(max_length=64)
 
 
 class WatermarkRow(SQLModel, table=True):
