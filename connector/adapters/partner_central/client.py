@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,7 @@ _MUST_ANSWER = {
     "UpdateOpportunity": "Id",
     "GetOpportunity": "Id",
     "StartEngagementFromOpportunityTask": "TaskStatus",
+    "CreateEngagementInvitation": "Id",
     "ListOpportunities": "OpportunitySummaries",
     "ListEngagementFromOpportunityTasks": "TaskSummaries",
 }
@@ -92,10 +94,17 @@ class PartnerCentralClient:
         self._recorded_reads = spent.reads
         self._opening = threading.Lock()
         self._clients: dict[bool, Any] = {}
-        self._calls: dict[str, int] = {}
+        self._counting = threading.Lock()
+        self._calls: Counter[str] = Counter()
 
     def _reads_spent(self) -> int:
-        return self._recorded_reads() + sum(n for operation, n in self._calls.items() if operation not in WRITES)
+        with self._counting:
+            unrecorded = sum(count for operation, count in self._calls.items() if operation not in WRITES)
+        return self._recorded_reads() + unrecorded
+
+    def _count(self, operation: str) -> None:
+        with self._counting:
+            self._calls[operation] += 1
 
     def input_shape(self, operation: str) -> Shape:
         return model.input_shape(operation)
@@ -105,30 +114,33 @@ class PartnerCentralClient:
 
     def take_calls(self) -> dict[str, int]:
         """Calls by operation since this was last asked, so that they can be added to the ledger."""
-        calls, self._calls = self._calls, {}
-        return calls
+        with self._counting:
+            calls, self._calls = self._calls, Counter()
+        return dict(calls)
 
     def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
         """Make one call with the Catalog added; ``on_send`` runs when its turn has come, before anything leaves.
 
         Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt.
         """
+        from connector.adapters.partner_central.departure import departing
+
         is_write = operation in WRITES
+        method = getattr(self._client(is_write), _method(operation))
         pace = self._writes if is_write else self._reads
-        pace.wait_turn()
-        client = self._client(is_write)
-        if on_send is not None:
-            on_send()
-        self._calls[operation] = self._calls.get(operation, 0) + 1
-        started = self._clock.monotonic()
-        try:
-            answer = getattr(client, _method(operation))(**{"Catalog": self.catalog, **parameters})
-        except Exception as raised:
-            error = to_error(raised, operation)
-            if isinstance(error, Throttled):
-                pace.slow_down(error.delay)
-            self._log(operation, parameters, type(error).__name__, started)
-            raise error from raised
+        with departing(pace.wait_turn()) as departure:
+            if on_send is not None:
+                on_send()
+            self._count(operation)
+            started = self._clock.monotonic()
+            try:
+                answer = method(**{"Catalog": self.catalog, **parameters})
+            except Exception as raised:
+                error = to_error(raised, operation, is_sent=departure.is_sent)
+                if isinstance(error, Throttled):
+                    pace.slow_down(error.delay)
+                self._log(operation, parameters, type(error).__name__, started)
+                raise error from raised
         self._log(operation, parameters, "answered", started)
         return _whole(operation, answer)
 
@@ -149,28 +161,19 @@ class PartnerCentralClient:
                 try:
                     self._clients[is_write] = self._open(1 if is_write else 3)
                 except Exception as raised:
-                    raise to_error(raised, "the login to AWS") from raised
+                    raise to_error(raised, "the login to AWS", is_sent=False) from raised
             return self._clients[is_write]
 
     def _open(self, attempts: int) -> Any:
-        from botocore.config import Config
+        from connector.adapters.partner_central.departure import watch
 
         settings = self._settings
-        config = Config(
-            region_name=settings.region,
-            connect_timeout=settings.connect_timeout.total_seconds(),
-            read_timeout=settings.read_timeout.total_seconds(),
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=settings.in_flight + 4,
-            proxies={"https": settings.proxy, "http": settings.proxy} if settings.proxy else None,
-            ignore_configured_endpoint_urls=True,
-        )
         client = _session(settings).client(
             model.SERVICE,
             region_name=settings.region,
             endpoint_url=settings.endpoint_url,
-            verify=str(settings.ca_bundle) if settings.ca_bundle else None,
-            config=config,
+            verify=_verify(settings),
+            config=_config(settings, attempts, ignore_configured_endpoint_urls=True),
         )
         text = settings.user_agent
 
@@ -179,7 +182,26 @@ class PartnerCentralClient:
 
         if text:
             client.meta.events.register(f"before-sign.{model.SERVICE}.*", mark)
+        watch(client)
         return client
+
+
+def _config(settings: PartnerCentralSettings, attempts: int, **more: Any) -> Any:
+    from botocore.config import Config
+
+    return Config(
+        region_name=settings.region,
+        connect_timeout=settings.connect_timeout.total_seconds(),
+        read_timeout=settings.read_timeout.total_seconds(),
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=settings.in_flight + 4,
+        proxies={"https": settings.proxy, "http": settings.proxy} if settings.proxy else None,
+        **more,
+    )
+
+
+def _verify(settings: PartnerCentralSettings) -> str | None:
+    return str(settings.ca_bundle) if settings.ca_bundle else None
 
 
 def _session(settings: PartnerCentralSettings) -> boto3.Session:
@@ -195,9 +217,10 @@ def _session(settings: PartnerCentralSettings) -> boto3.Session:
     wanted = {"RoleArn": settings.role_arn, "RoleSessionName": "partner-central-connector"}
     if settings.external_id:
         wanted["ExternalId"] = settings.external_id
-    refresher = create_assume_role_refresher(session.client("sts"), wanted)
+    # The same way out as for the calls themselves: where a proxy or a CA of one's own is needed, STS needs it too.
+    sts = session.client("sts", verify=_verify(settings), config=_config(settings, 3))
     inner = Session(profile=settings.profile)
-    inner._credentials = DeferredRefreshableCredentials(refresher, "assume-role")
+    inner._credentials = DeferredRefreshableCredentials(create_assume_role_refresher(sts, wanted), "assume-role")
     return boto3.Session(botocore_session=inner, region_name=settings.region)
 
 

@@ -1,7 +1,11 @@
-"""The one table that translates what AWS and botocore raise into our errors, named by what happens next."""
+"""The one table that translates what AWS and botocore raise into our errors, named by what happens next.
+
+What is told keeps to what a person needs: no keys, no tokens, no account numbers, none of the values sent.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,49 +23,124 @@ from connector.errors import (
     Unavailable,
 )
 
+THROTTLE_DELAY = 2.0
+"""Seconds that nobody calls after AWS throttled."""
+QUOTA_DELAY = 3600.0
+"""Seconds until a limit of the account, which a person at AWS has to raise, is tried again."""
 
-def to_error(error: Exception, operation: str) -> ConnectorError:
-    """Our error for one that boto3 raised. Unknown ones become Unavailable and ambiguous: the safe reading."""
+_NOT_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "MetadataRetrievalError")
+_NO_CREDENTIALS = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "ProfileNotFound",
+    "TokenRetrievalError",
+    "NoAuthTokenError",
+    "UnknownCredentialError",
+    "RefreshWithMFAUnsupportedError",
+    "MissingDependencyException",
+    "ConfigNotFound",
+    "ConfigParseError",
+    "InvalidConfigError",
+    "SSOError",
+    "LoginError",
+)
+_UNUSABLE = (
+    "BaseEndpointResolverError",
+    "EndpointProviderError",
+    "InvalidRegionError",
+    "InvalidProxiesConfigError",
+    "UnknownRegionError",
+)
+_TLS_FAULTS = {
+    "CERTIFICATE_VERIFY_FAILED": "The certificate that AWS shows is not trusted.",
+    "NO_CERTIFICATE_OR_CRL_FOUND": "The CA bundle holds no certificate.",
+    "No such file": "The CA bundle is not there.",
+    "Permission denied": "The CA bundle cannot be read.",
+}
+"""What went wrong before anything was sent; other TLS errors may come in the middle of an answer."""
+
+
+def to_error(error: Exception, operation: str, *, is_sent: bool = True) -> ConnectorError:
+    """Our error for one that boto3 raised. Unknown ones become Unavailable and ambiguous: the safe reading.
+
+    ``is_sent`` False: the request was never handed to the network, so nothing can be ambiguous about it.
+    """
     from botocore import exceptions as botocore_errors
 
+    def is_one_of(names: tuple[str, ...]) -> bool:
+        return isinstance(error, tuple(getattr(botocore_errors, name) for name in names))
+
     if isinstance(error, botocore_errors.ClientError):
+        if error.operation_name != operation:
+            return _from_login(error)
         return _from_answer(error.response, operation)
-    not_sent = (
-        botocore_errors.EndpointConnectionError,
-        botocore_errors.ConnectTimeoutError,
-        botocore_errors.ProxyConnectionError,
-        botocore_errors.SSLError,
-    )
-    if isinstance(error, not_sent):
-        return Unavailable(f"AWS cannot be reached ({type(error).__name__}).", "Check network, proxy and CA bundle.")
-    no_credentials = (
-        botocore_errors.NoCredentialsError,
-        botocore_errors.PartialCredentialsError,
-        botocore_errors.CredentialRetrievalError,
-        botocore_errors.ProfileNotFound,
-        botocore_errors.TokenRetrievalError,
-    )
-    if isinstance(error, no_credentials):
+    if is_one_of(_NO_CREDENTIALS):
         cure = "Set partner_central.profile or role_arn, or give the process credentials in the usual AWS way."
         return LoginFailed(f"There are no usable AWS credentials ({type(error).__name__}).", cure)
+    if is_one_of(_UNUSABLE):
+        cure = "Check partner_central.region, endpoint_url and proxy."
+        return LoginFailed(f"AWS cannot be reached with these settings ({type(error).__name__}).", cure)
     if isinstance(error, botocore_errors.ParamValidationError):
-        return Rejected(f"botocore refuses the request: {_first_line(error)}", "This is a fault of the connector.")
-    return Unavailable(f"AWS did not answer {operation} properly ({type(error).__name__}).", ambiguous=True)
+        return Rejected(f"botocore refuses the request: {_without_values(error)}", "This is a fault of the connector.")
+    told = next((told for mark, told in _TLS_FAULTS.items() if mark in str(error)), None)
+    if isinstance(error, botocore_errors.SSLError) and told is not None:
+        return Unavailable(told, "Check partner_central.ca_bundle, AWS_CA_BUNDLE and endpoint_url.")
+    if is_one_of(_NOT_SENT):
+        return Unavailable(f"AWS cannot be reached ({type(error).__name__}).", "Check network, proxy and CA bundle.")
+    return Unavailable(f"AWS did not answer {operation} properly ({_kind_of(error)}).", ambiguous=is_sent)
+
+
+def _kind_of(error: Exception) -> str:
+    """The names of an error and of the one botocore wrapped in it; their texts may hold anything."""
+    inner = getattr(error, "kwargs", {}).get("error")
+    return type(error).__name__ + (f": {type(inner).__name__}" if isinstance(inner, Exception) else "")
+
+
+def _from_login(error: Any) -> ConnectorError:
+    """A call that botocore made for the credentials failed, e.g. AssumeRole. The call itself was not made."""
+    answer = error.response
+    code, status = _code(answer), _status(answer)
+    if _BY_CODE.get(code) is _throttled or status >= 500:
+        return Unavailable(f"AWS does not give credentials now ({error.operation_name}: {code or status}).")
+    cure = "Check partner_central.profile, role_arn and external_id, and whom the role trusts."
+    return LoginFailed(f"AWS gives no credentials ({error.operation_name}: {code}): {_told(answer)}".rstrip(": "), cure)
 
 
 def _from_answer(response: Any, operation: str) -> ConnectorError:
-    error = response.get("Error", {})
-    code = str(error.get("Code", "")).rpartition("#")[2]
-    message = str(error.get("Message") or response.get("Message") or response.get("message") or "")
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code, status = _code(response), _status(response)
     translate = _BY_CODE.get(code)
     if translate is not None:
-        return translate(message, response, operation)
+        return translate(response, operation)
     if status == 429:
-        return Throttled(f"AWS throttles {operation}.", delay=2.0)
-    if status >= 500 or not code or code.isdigit():
+        return _throttled(response, operation)
+    if status >= 500:
+        return Unavailable(f"AWS answered {operation} with {status}.", ambiguous=True)
+    if status in {401, 403, 407}:
+        cure = f"Grant partnercentral:{operation} to the role or user, or look for a proxy in between."
+        return AccessDenied(f"AWS, or a proxy in between, denies {operation} ({status}): {_told(response)}", cure)
+    if not code or code.isdigit():
         return Unavailable(f"AWS answered {operation} with {status or 'no status'}.", ambiguous=True)
-    return Rejected(f"AWS refuses {operation}: {code} {message}".strip(), "", _details(response))
+    return Rejected(f"AWS refuses {operation}: {code} {_told(response)}".strip(), "", _details(response))
+
+
+def _code(response: Any) -> str:
+    return str(response.get("Error", {}).get("Code") or "").rpartition("#")[2].partition(":")[0]
+
+
+def _status(response: Any) -> int:
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _message(response: Any) -> str:
+    inner = response.get("Error", {}).get("Message")
+    return str(inner or response.get("Message") or response.get("message") or "")
+
+
+def _told(response: Any) -> str:
+    """AWS's words on who may do what, without account numbers, keys, and the signed text it sometimes quotes."""
+    text = _message(response).partition("The Canonical String")[0].strip().partition("\n")[0]
+    return re.sub(r"\b(?:\d{12}|(?:AKIA|ASIA)[A-Z0-9]{8,})\b", "***", text)
 
 
 def _details(response: Any) -> tuple[Detail, ...]:
@@ -71,51 +150,106 @@ def _details(response: Any) -> tuple[Detail, ...]:
     )
 
 
-def _rejected(message: str, response: Any, operation: str) -> ConnectorError:
+def _rejected(response: Any, operation: str) -> ConnectorError:
     details = _details(response)
-    told = message or "; ".join(f"{d.field}: {d.message}" if d.field else d.message for d in details)
+    told = _message(response) or "; ".join(f"{d.field}: {d.message}" if d.field else d.message for d in details)
     kind = NotEditable if any(d.code == "ACTION_NOT_PERMITTED" for d in details) else Rejected
     return kind(f"AWS refuses {operation}: {told or 'no reason given'}", "", details)
 
 
-def _conflict(message: str, _response: Any, operation: str) -> ConnectorError:
+def _conflict(response: Any, operation: str) -> ConnectorError:
     if operation == "UpdateOpportunity":
-        return StaleVersion(f"The opportunity changed at AWS meanwhile: {message}")
-    return SyncConflict(f"AWS reports a conflict on {operation}: {message}", "")
+        return StaleVersion(f"The opportunity changed at AWS meanwhile: {_message(response)}")
+    return SyncConflict(f"AWS reports a conflict on {operation}: {_message(response)}", "")
 
 
-def _denied(message: str, response: Any, operation: str) -> ConnectorError:
+def _not_found(response: Any, operation: str) -> ConnectorError:
+    return NotFound(f"AWS does not find it ({operation}): {_message(response)}")
+
+
+def _throttled(_response: Any, operation: str) -> ConnectorError:
+    return Throttled(f"AWS throttles {operation}.", delay=THROTTLE_DELAY)
+
+
+def _limited(response: Any, operation: str) -> ConnectorError:
+    words = f"A limit of the AWS account is reached ({operation}): {_told(response)}"
+    return Unavailable(words, "Ask AWS to raise it.", delay=QUOTA_DELAY)
+
+
+def _failed(_response: Any, operation: str) -> ConnectorError:
+    return Unavailable(f"AWS failed on {operation}.", ambiguous=True)
+
+
+def _denied(response: Any, operation: str) -> ConnectorError:
     if response.get("Reason") == "INCOMPATIBLE_BENEFIT_AWS_PARTNER_STATE":
         cure = "Link the AWS account to Partner Central and finish the partner registration for this catalog."
-        return AccessDenied(f"AWS does not let this account use Partner Central: {message}", cure)
+        return AccessDenied(f"AWS does not let this account use Partner Central: {_told(response)}", cure)
     cure = f"Grant partnercentral:{operation} for this catalog to the role or user the connector runs as."
-    return AccessDenied(f"AWS denies {operation}: {message}", cure)
+    return AccessDenied(f"AWS denies {operation}: {_told(response)}", cure)
 
 
-def _not_logged_in(message: str, _response: Any, operation: str) -> ConnectorError:
-    return LoginFailed(f"AWS does not accept the credentials ({operation}): {message}", "Renew the AWS credentials.")
+def _not_logged_in(response: Any, operation: str) -> ConnectorError:
+    told = _told(response)
+    is_late = re.search(r"signature (expired|not yet current)|skew", told, re.IGNORECASE) is not None
+    cure = "Set this machine's clock." if is_late else "Renew the AWS credentials."
+    return LoginFailed(f"AWS does not accept the credentials ({operation}): {told}", cure)
 
 
-_BY_CODE: dict[str, Callable[[str, Any, str], ConnectorError]] = {
+def _unknown_operation(response: Any, operation: str) -> ConnectorError:
+    return AccessDenied(f"AWS does not know {operation}: {_told(response)}", "Check endpoint_url.")
+
+
+_BY_CODE: dict[str, Callable[[Any, str], ConnectorError]] = {
     "ValidationException": _rejected,
     "ConflictException": _conflict,
-    "ResourceNotFoundException": lambda m, _r, o: NotFound(f"AWS does not find it ({o}): {m}"),
-    "AccessDeniedException": _denied,
-    "ThrottlingException": lambda _m, _r, o: Throttled(f"AWS throttles {o}.", delay=2.0),
-    "TooManyRequestsException": lambda _m, _r, o: Throttled(f"AWS throttles {o}.", delay=2.0),
-    "ServiceQuotaExceededException": lambda m, _r, o: Unavailable(
-        f"A limit of the AWS account is reached ({o}): {m}", "Ask AWS to raise it.", delay=3600.0
+    "ResourceNotFoundException": _not_found,
+    "ServiceQuotaExceededException": _limited,
+    "InternalServerException": _failed,
+    "RequestTimeout": _failed,
+    "RequestTimeoutException": _failed,
+    "UnknownOperationException": _unknown_operation,
+    **dict.fromkeys(
+        (
+            "ThrottlingException",
+            "Throttling",
+            "ThrottledException",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "RequestLimitExceeded",
+            "TooManyRequestsException",
+            "SlowDown",
+        ),
+        _throttled,
     ),
-    "InternalServerException": lambda _m, _r, o: Unavailable(f"AWS failed on {o}.", ambiguous=True),
-    "UnrecognizedClientException": _not_logged_in,
-    "InvalidSignatureException": _not_logged_in,
-    "InvalidClientTokenId": _not_logged_in,
-    "MissingAuthenticationTokenException": _not_logged_in,
-    "ExpiredTokenException": _not_logged_in,
-    "ExpiredToken": _not_logged_in,
-    "UnknownOperationException": lambda m, _r, o: AccessDenied(f"AWS does not know {o}: {m}", "Check endpoint_url."),
+    **dict.fromkeys(("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"), _denied),
+    **dict.fromkeys(
+        (
+            "UnrecognizedClientException",
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "IncompleteSignature",
+            "IncompleteSignatureException",
+            "InvalidClientTokenId",
+            "InvalidAccessKeyId",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+            "AuthFailure",
+        ),
+        _not_logged_in,
+    ),
 }
 
+_FAULT = re.compile(
+    r"Missing required parameter in .*|Unknown parameter in [^:]*: \"[^\"]*\""
+    r"|Invalid (?:type|length|range) for parameter [\w.\[\]]+"
+)
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+
+def _without_values(error: Exception) -> str:
+    """What botocore's own check found, without the values it quotes."""
+    found = [match.group() for line in str(error).splitlines() if (match := _FAULT.match(line))]
+    return f"{'; '.join(found) or 'the parameters do not fit'}."

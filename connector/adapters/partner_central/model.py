@@ -42,11 +42,12 @@ def mapping_shapes() -> Shapes:
     answer = output_shape("StartEngagementFromOpportunityTask")
     listed = output_shape("ListEngagementFromOpportunityTasks").at("TaskSummaries")
     listed_members = listed.item.members if listed is not None and listed.item is not None else {}
+    summary = output_shape("ListOpportunities").at("OpportunitySummaries")
     entity = input_shape("AssociateOpportunity").members["RelatedEntityType"]
     return Shapes(
         create=input_shape("CreateOpportunity"),
         submission=start.members["AwsSubmission"],
-        opportunity=output_shape("GetOpportunity"),
+        opportunity=summary.item if summary is not None and summary.item is not None else Shape("structure"),
         task=Shape("structure", {**listed_members, **answer.members}),
         entity_types=entity.enum,
     )
