@@ -1,8 +1,9 @@
 """Alembic's environment: runs the migrations on the engine the connector hands over."""
 
 from alembic import context
-from connector.adapters.ledger.rows import LinkRow
 from sqlalchemy import Engine
+
+from connector.adapters.ledger.rows import LinkRow
 
 target_metadata = LinkRow.metadata
 
