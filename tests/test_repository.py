@@ -16,6 +16,8 @@ from connector.cli import main
 
 ROOT = Path(__file__).parents[1]
 LOCK = "requirements.lock"
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+"""Without what an outer make tells an inner one."""
 SANDBOX_SENDER = "390403897881"
 """The account from which AWS itself sends a Sandbox's example invitations."""
 
@@ -74,14 +76,16 @@ def documents_fixture() -> str:
 )
 def test_make_has(target: str, does: str) -> None:
     command = ["make", "--dry-run", "--always-make", target]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, text=True, capture_output=True, check=False)
     assert (done.returncode, does in done.stdout) == (0, True), done.stderr
 
 
 def test_make_help_tells_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
-    told = subprocess.run(["make", "help"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, env=ENVIRONMENT, text=True, capture_output=True, check=True
+    ).stdout
     assert {line.split()[0] for line in told.splitlines()} == set(phony.split())
 
 

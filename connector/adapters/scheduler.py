@@ -59,6 +59,8 @@ class Scheduler:
         scheduler.start()
         self._await_stop(told)
         scheduler.pause()
+        # Waits until APScheduler's own thread is past handing out what was due, which must not meet a closed pool.
+        scheduler.remove_all_jobs()
         self._await_end()
         scheduler.shutdown(wait=False)
 

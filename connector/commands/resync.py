@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -64,7 +65,8 @@ def _stopping_on_signal(app: App) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the work after what is in flight; a second one ends the process."""
 
     def stop(number: int, _frame: object) -> None:
-        app.stopping.set()
+        # In a thread of its own: this one may be holding the event's lock right now.
+        threading.Thread(target=app.stopping.set, daemon=True).start()
         signal.signal(number, signal.default_int_handler)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

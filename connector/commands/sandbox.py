@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 import click
 
@@ -18,9 +18,9 @@ def sandbox(port: int, directory: Path) -> int:
     from connector.sandbox.server import Sandbox
 
     directory.mkdir(parents=True, exist_ok=True)
-    stopping = threading.Event()
+    told: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda number, _: told.put(number))
     with Sandbox(port=port, directory=directory.absolute()) as served:
         config = directory / CONFIG
         text = served.config_text("sqlite:///sandbox-ledger.db")
@@ -31,6 +31,6 @@ def sandbox(port: int, directory: Path) -> int:
         click.echo(f"#   export CONNECTOR_CONFIG={config.absolute()}")
         click.echo("#   export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox")
         click.echo("#   connector run")
-        stopping.wait()
+        told.get()
     click.echo("Stopped.")
     return DONE
