@@ -137,6 +137,20 @@ def planned(context: Context, link: Link) -> Structure:
     }
 
 
+def not_shared(salesforce_id: str, name: str, reason: str) -> Structure:
+    """The plan of a record that is not to be shared: nothing, and why."""
+    return {
+        "salesforce_id": salesforce_id,
+        "name": name,
+        "opportunity_id": None,
+        "status": "Stopped",
+        "actions": [{"action": "stop", "reason": reason}],
+        "problems": [],
+        "values": [],
+        "fingerprint": None,
+    }
+
+
 def to_json(action: Action) -> Structure:
     """An action as data: its kind and what it carries."""
     detail: Structure = {"action": type(action).__name__.lower()}

@@ -148,6 +148,16 @@ def test_plan_writes_nothing_and_a_saved_plan_is_applied_exactly(world: World) -
     assert "Project.Title" in text.stdout
 
 
+def test_plan_says_why_a_record_is_not_shared(world: World) -> None:
+    unflagged, deleted = world.opportunity(Share_With_AWS__c=False), world.opportunity()
+    world.sandbox.org.delete("Opportunity", deleted)
+    told = run(world, "plan", unflagged, deleted, "006000000000099AAA")
+    assert told.returncode == 0, told.stderr
+    assert "Share_With_AWS__c = TRUE does not hold" in told.stdout
+    assert "it is deleted" in told.stdout
+    assert "it does not exist" in told.stdout
+
+
 def test_status_and_show_tell_what_waits(world: World) -> None:
     nothing = run(world, "status")
     assert nothing.returncode == 2

@@ -44,7 +44,26 @@ def plans_of(app: App, context: Context, ids: Sequence[str] | None) -> list[Stru
         pages: Iterable[list[Structure]] = context.salesforce.changes(selection, None).flagged
     else:
         pages = [context.salesforce.fetch(selection, ids)]
-    return [report.planned(context, _link(app, context, record)) for page in pages for record in page]
+    found = [report.planned(context, _link(app, context, record)) for page in pages for record in page]
+    return found + _not_shared(context, set(ids or ()) - {entry["salesforce_id"] for entry in found})
+
+
+def _not_shared(context: Context, ids: set[str]) -> list[Structure]:
+    """Chosen records that are not to be shared, and why."""
+    if not ids:
+        return []
+    selection = context.mapping.selection
+    states = context.salesforce.states(selection.sobject, sorted(ids))
+    found = []
+    for salesforce_id in sorted(ids):
+        state = states.get(salesforce_id)
+        reason = f"it is not flagged: {selection.where} does not hold"
+        if state is None or state.deleted:
+            reason = (
+                "it is deleted" if state is not None else "it does not exist, or the connector's user may not see it"
+            )
+        found.append(report.not_shared(salesforce_id, state.name if state is not None else "", reason))
+    return found
 
 
 def _link(app: App, context: Context, record: Structure) -> Link:

@@ -68,7 +68,10 @@ class _Compiler:
             cure = f"Write them: {', '.join(TOP_KEYS)}."
             self.complaints.add_missing((), "A mapping file has sections.", cure)
             return None
-        self.complaints.check_names((), value, TOP_KEYS)
+        self.complaints.check_names((), value, (*TOP_KEYS, "invitations"))
+        if "invitations" in value:
+            message = "This version of the connector does not invite other partners."
+            self.complaints.add(("invitations",), message, "Remove the section, or invite them in Partner Central.")
         if value.get("version") != 1:
             self.complaints.add_missing(("version",), "The version must be 1.", "Write `version: 1` at the top.")
         shape = without_members(self.shapes.create, SENT_BY_CONNECTOR)
