@@ -27,6 +27,7 @@ from connector.adapters.salesforce import SalesforceClient
 from connector.adapters.salesforce_auth import SalesforceSettings
 from connector.config import Config, Connection
 from connector.core.mapping import CompiledMapping, compile_mapping, run_cases
+from connector.core.model import fingerprint
 from connector.core.selection import to_id18
 from connector.core.transforms import TRANSFORMS, Transform
 from connector.errors import FileProblem, MappingError, UserError, WrongAccount
@@ -177,6 +178,7 @@ class App:
             partner_central=PartnerCentralClient(partner_central_settings(connection), self._spent(name), self.clock),
             ledger=self.ledger,
             clock=self.clock,
+            mapping_digest=fingerprint(connection.mapping.read_text(encoding="utf-8")),
             creates_per_day=connection.limits.creates_per_day,
             in_flight=connection.partner_central.in_flight,
             stopping=self.stopping,

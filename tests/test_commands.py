@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.world import ENVIRONMENT, World
+from tests.world import ENVIRONMENT, World, wait_until
 
 CONNECTOR = [sys.executable, "-m", "connector"]
 ROOT = Path(__file__).parents[1]
@@ -31,13 +31,6 @@ def run(world: World, *arguments: str, stdin: str | None = None) -> subprocess.C
         timeout=120,
         check=False,
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(name="daemon")

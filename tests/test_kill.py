@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from connector.sandbox.partner_central.settings import Settings
-from tests.world import ENVIRONMENT, World, world
+from tests.world import ENVIRONMENT, World, wait_until, world
 
 ROOT = Path(__file__).parents[1]
 MOST_COMMITS = 120
@@ -140,10 +140,3 @@ def daemon(made: World) -> Iterator[subprocess.Popen[bytes]]:
 
 def log_of(made: World) -> str:
     return (made.folder / "daemon.log").read_text(encoding="utf-8")
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)

@@ -15,7 +15,10 @@ from connector.ports import Clock, FieldInfo, Ledger, PartnerCentral, Salesforce
 
 @dataclass(slots=True)
 class Context:
-    """One connection: its mapping, both services, the ledger, the clock and the limits."""
+    """One connection: its mapping, both services, the ledger, the clock and the limits.
+
+    ``mapping_digest`` tells one version of the mapping file from another.
+    """
 
     name: str
     mapping: CompiledMapping
@@ -23,6 +26,7 @@ class Context:
     partner_central: PartnerCentral
     ledger: Ledger
     clock: Clock
+    mapping_digest: str = ""
     creates_per_day: int = 500
     in_flight: int = 8
     creating: threading.Lock = field(default_factory=threading.Lock)

@@ -49,6 +49,7 @@ def pull(context: Context, *, sweep: bool = False) -> Pulled:
     context.ledger.set_watermark(context.name, "pull", changes.server_now.isoformat())
     if since is None:
         context.ledger.set_watermark(context.name, "sweep", context.now.isoformat())
+        context.ledger.set_watermark(context.name, "mapping", context.mapping_digest)
     context.ledger.set_watermark(context.name, "last_pull", context.now.isoformat())
     level = logging.INFO if changed else logging.DEBUG
     message = "Read %d records from Salesforce, %d with news."
@@ -57,9 +58,10 @@ def pull(context: Context, *, sweep: bool = False) -> Pulled:
 
 
 def sweep_is_due(context: Context, every: timedelta) -> bool:
-    """Whether the last full reading is longer ago than it should be."""
+    """Whether the last full reading is longer ago than it should be, or was made with another mapping."""
     text = context.ledger.watermark(context.name, "sweep")
-    return not text or context.now - datetime.fromisoformat(text) >= every
+    is_other_mapping = context.ledger.watermark(context.name, "mapping") != context.mapping_digest
+    return not text or is_other_mapping or context.now - datetime.fromisoformat(text) >= every
 
 
 def pull_ids(context: Context, salesforce_ids: Sequence[str]) -> Pulled:

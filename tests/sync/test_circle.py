@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from connector.sandbox.partner_central.records import TaskScript
@@ -310,3 +312,25 @@ def test_what_somebody_associated_at_aws_stays(world: World) -> None:
     assert at_aws["LifeCycle"]["NextSteps"] == "Call them on Monday"
     assert at_aws["RelatedEntityIdentifiers"]["AwsProducts"] == ["AmazonEC2Linux"]
     assert world.effects(deal)["DisassociateOpportunity"] == 0
+
+
+def test_an_edited_mapping_takes_effect_at_the_next_start(world: World) -> None:
+    from connector.resources import packaged
+    from connector.sync import advance, pull, sweep_is_due
+
+    deal = world.opportunity(Type=None, AWS_Sales_Activities__c=None)
+    context = world.settle()
+    assert world.at_aws(deal) == []
+    assert not sweep_is_due(context, timedelta(days=1))
+    text = packaged("mappings", "opportunity.yaml").read_text(encoding="utf-8")
+    line = "SalesActivities: {from: AWS_Sales_Activities__c, transform: split"
+    assert line in text
+    edited = text.replace(line, f"{line}, default: [Conducted POC / Demo]")
+    (world.folder / "mapping.yaml").write_text(edited, encoding="utf-8")
+    world.write_config("    mapping: mapping.yaml\n")
+    context = world.context()
+    assert sweep_is_due(context, timedelta(days=1))
+    pull(context, sweep=True)
+    advance(context)
+    assert len(world.at_aws(deal)) == 1
+    assert not sweep_is_due(context, timedelta(days=1))
