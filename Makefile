@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check bench format lock install clean
+.PHONY: help demo test check prove bench format lock install clean
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ check: $(INSTALLED)  ## Format, lint, types, import contracts, shipped mapping
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+
+prove: $(INSTALLED)  ## The proofs of exactly-once at length (about half an hour)
+	@CONNECTOR_EXAMPLES=300 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/test_kill.py tests/sync
 
 bench: $(INSTALLED)  ## Measure; ratios within one run
 	@$(BIN)/python tests/bench.py

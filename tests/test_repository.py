@@ -68,6 +68,7 @@ def documents_fixture() -> str:
         ("check", "ruff check"),
         ("check", "mypy"),
         ("check", "lint-imports"),
+        ("prove", "CONNECTOR_EXAMPLES"),
         ("bench", "tests/bench.py"),
         ("format", "ruff format"),
         ("lock", "--generate-hashes"),
