@@ -87,22 +87,19 @@ def _without_decimals(value: Any) -> Any:
 def dotted_reader(path: str) -> Callable[[Any], Any]:
     """A function that follows a dotted path through nested records, without regard to case of names."""
     steps = path.split(".")
-    if len(steps) == 1:
-        return lambda record: _member(record, steps[0])
 
     def read(record: Any) -> Any:
         for step in steps:
-            record = _member(record, step)
+            record = record[step] if isinstance(record, dict) and step in record else _member(record, step)
         return record
 
     return read
 
 
 def _member(record: Any, name: str) -> Any:
+    """A member whose name is written in another case; None where there is none."""
     if not isinstance(record, dict):
         return None
-    if name in record:
-        return record[name]
     lowered = name.lower()
     return next((value for key, value in record.items() if key.lower() == lowered), None)
 

@@ -6,14 +6,16 @@ botocore itself no longer checks enums, patterns and lengths, so a wrong value w
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 import regex
 
 from connector.core.model import Problem
 
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 REGEX_TIMEOUT = 1.0  # seconds; AWS's e-mail pattern can be made to backtrack
 
 
@@ -31,6 +33,10 @@ class Shape:
     max: int | None = None
     sensitive: bool = False
     union: bool = False
+    accepted: frozenset[str] = field(init=False, repr=False, compare=False)  # the enum, for a quick look
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "accepted", frozenset(self.enum))
 
     def at(self, path: str) -> Shape | None:
         """The shape at a dotted path; list steps (``[]`` or ``[3]``) may be left out. None when unknown."""
@@ -67,21 +73,16 @@ def suggest(name: str, known: Mapping[str, Any] | tuple[str, ...] | list[str]) -
 
 def check(payload: Any, shape: Shape, path: str = "") -> list[Problem]:
     """Every way in which ``payload`` breaks ``shape``, with AWS paths."""
-    if shape.kind == "structure":
-        return _check_structure(payload, shape, path)
-    if shape.kind == "list":
-        return _check_list(payload, shape, path)
-    return check_scalar(payload, shape, path)
+    return _CHECKS.get(shape.kind, check_scalar)(payload, shape, path)
 
 
 def _check_structure(payload: Any, shape: Shape, path: str) -> list[Problem]:
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, dict | Mapping):  # dict first: it is one, and the other takes long to find out
         return [Problem(path, "A structure is needed here.", "Give its members.", "type")]
     prefix = f"{path}." if path else ""
+    missing = [name for name in shape.required if payload.get(name) in _NOTHING]
     problems = [
-        Problem(f"{prefix}{name}", "Required by AWS and empty.", "Fill it in.", "required")
-        for name in sorted(shape.required)
-        if payload.get(name) in (None, "", [], {})
+        Problem(f"{prefix}{name}", "Required by AWS and empty.", "Fill it in.", "required") for name in sorted(missing)
     ]
     if shape.union and len(payload) != 1:
         problems.append(Problem(path, "Exactly one of its members may be set.", "Keep one of them.", "union"))
@@ -89,8 +90,9 @@ def _check_structure(payload: Any, shape: Shape, path: str) -> list[Problem]:
         if name not in shape.members:
             cure = suggest(name, shape.members) or "Remove it."
             problems.append(Problem(f"{prefix}{name}", "AWS does not know this member.", cure, "unknown"))
-        elif not (name in shape.required and value in (None, "", [], {})):
-            problems.extend(check(value, shape.members[name], f"{prefix}{name}"))
+        elif name not in missing:
+            member = shape.members[name]
+            problems += _CHECKS.get(member.kind, check_scalar)(value, member, prefix + name)
     return problems
 
 
@@ -109,7 +111,11 @@ def _check_list(payload: Any, shape: Shape, path: str) -> list[Problem]:
     return problems
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
+_CHECKS: Mapping[str, Callable[[Any, Shape, str], list[Problem]]] = {
+    "structure": _check_structure,
+    "list": _check_list,
+}
+_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "timestamp": (str,),
     "integer": (int,),
@@ -128,31 +134,52 @@ def check_scalar(value: Any, shape: Shape, path: str) -> list[Problem]:
             message = f"AWS wants a {shape.kind} here, this is a {_name_of(value)}."
             return [Problem(path, message, "Use a transform that gives one.", "type")]
         return []
-    if shape.enum and value not in shape.enum:
+    if shape.enum and value not in shape.accepted:
         cure = suggest(str(value), shape.enum) or f"Use one of: {_listed(shape.enum)}."
         return [Problem(path, f"{_quoted(value, shape)} is not a value AWS knows.", cure, "enum")]
     if shape.pattern and isinstance(value, str) and not matches(shape.pattern, value):
         return [_pattern_problem(value, shape, path)]
-    return _bounds(value, shape, path)
+    return [] if shape.min is None and shape.max is None else _bounds(value, shape, path)
 
 
 def matches(pattern: str, value: str) -> bool:
     """Whether the whole value fits; AWS's patterns use ``\\p{…}``, which the standard library lacks."""
+    lengths = _lengths(pattern)
+    if lengths is not None:
+        return lengths[0] <= len(value) <= lengths[1]
     try:
-        return regex.fullmatch(pattern, value, timeout=REGEX_TIMEOUT) is not None
+        return _is_match(pattern, value)
     except TimeoutError:
         return False
+
+
+@lru_cache(maxsize=4096)
+def _is_match(pattern: str, value: str) -> bool:
+    """Raises TimeoutError, which is not remembered: the next attempt may be quicker."""
+    return _compiled(pattern).fullmatch(value, timeout=REGEX_TIMEOUT) is not None
+
+
+@cache
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    return regex.compile(pattern)
 
 
 _LENGTH = regex.compile(r"\(\?s\)\.\{(\d+),(\d+)\}")
 
 
+@cache
+def _lengths(pattern: str) -> tuple[int, int] | None:
+    """The fewest and the most characters, of a pattern that says nothing else."""
+    match = _LENGTH.fullmatch(pattern)
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
 def _pattern_problem(value: str, shape: Shape, path: str) -> Problem:
-    length = _LENGTH.fullmatch(shape.pattern)
-    if length is None:
+    lengths = _lengths(shape.pattern)
+    if lengths is None:
         cure = "Correct it in Salesforce, or add a transform."
         return Problem(path, f"{_quoted(value, shape)} does not fit AWS's pattern {shape.pattern}.", cure, "pattern")
-    low, high = int(length[1]), int(length[2])
+    low, high = lengths
     if len(value) < low:
         return Problem(path, f"It has {len(value)} characters, AWS wants at least {low}.", "Write more.", "length")
     cure = f"Shorten it, or add the transform {{truncate: {high}}}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,6 @@ from connector.core.mapping.nodes import (
     Leaf,
     Node,
     Struct,
-    is_sourced,
     leaves_of,
 )
 from connector.core.model import Association, Mapped, Origin, Problem, Structure
@@ -26,6 +25,7 @@ from connector.core.text import to_text
 from connector.core.transforms import TransformError, apply
 
 EMPTY: Any = None
+"""What every empty value is from where it is read on, so that nothing has to look for the other kinds again."""
 
 
 def map_record(mapping: CompiledMapping, record: Structure, today: date) -> Mapped:
@@ -74,32 +74,31 @@ def _submission(mapping: CompiledMapping, pass_: _Pass) -> Structure | None:
         return None
     members = leaves_of(mapping.submission.members)
     values = {leaf.path: pass_.value_of(leaf, pass_.record, leaf.path) for leaf in members}
-    return {path.rpartition(".")[2]: value for path, value in values.items() if value not in NOTHING}
+    return {path.rpartition(".")[2]: value for path, value in values.items() if value is not EMPTY}
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of one leaf. ``lacked`` are the AWS paths its transforms asked for and found empty."""
+class _Failure:
+    """A leaf that has no value for a reason. ``lacked`` are the AWS paths its transforms asked for and found empty."""
 
-    value: Any = EMPTY
-    problem: Problem | None = None
-    lacked: tuple[str, ...] = ()
+    problem: Problem
+    lacked: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Pass:
-    """One record on its way through the mapping."""
+    """One record on its way through the mapping. ``known`` are values or failures by AWS path."""
 
     record: Structure
-    known: dict[str, _Outcome] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
-    failed: list[_Outcome] = field(default_factory=list)
+    failed: list[_Failure] = field(default_factory=list)
 
     def problems(self, others: list[Problem]) -> list[Problem]:
         """The failed leaves' problems, but for those that only follow from another one: that is told alone."""
         told = {problem.path for problem in others}
-        told |= {outcome.problem.path for outcome in self.failed if outcome.problem is not None}
-        return [o.problem for o in self.failed if o.problem is not None and told.isdisjoint(o.lacked)]
+        told |= {failure.problem.path for failure in self.failed}
+        return [failure.problem for failure in self.failed if told.isdisjoint(failure.lacked)]
 
     def value_of(self, leaf: Leaf, record: Any, path: str) -> Any:
         """The value of a leaf that AWS sees at ``path``, EMPTY when it has none; trouble is noted there."""
@@ -107,35 +106,38 @@ class _Pass:
         outcome = self.known[leaf.path] if is_known else self.evaluate(leaf, record)
         self.origins.setdefault(leaf.path, leaf.origin)
         self.origins[path] = leaf.origin
-        if outcome.problem is not None:
+        if isinstance(outcome, _Failure):
             self.failed.append(replace(outcome, problem=replace(outcome.problem, path=path)))
-        return outcome.value
+            return EMPTY
+        return outcome
 
-    def evaluate(self, leaf: Leaf, record: Any) -> _Outcome:
-        """Read, transform, translate. Never raises: what cannot be done to this record becomes a problem."""
-        lacked = [step.arguments[name] for step in leaf.steps for name in step.aws_paths]
-        lacked = [path for path in lacked if self._known_value(path) in NOTHING]
+    def evaluate(self, leaf: Leaf, record: Any) -> Any:
+        """Read, transform, translate. Never raises: what cannot be done to this record becomes a failure."""
         try:
-            return _Outcome(_fitted(self._value(leaf, record), leaf))
+            return _fitted(self._value(leaf, record), leaf)
         except TransformError as error:
             problem = Problem(leaf.path, error.message, error.cure, "transform")
         except PathError as error:
             problem = Problem(leaf.path, str(error), "Correct the path in the mapping.", "path")
         if leaf.path.startswith("AwsSubmission."):
             problem = replace(problem, blocks="submit")
-        return _Outcome(EMPTY, problem.located(leaf.origin), tuple(lacked))
+        asked = [step.arguments[name] for step in leaf.steps for name in step.aws_paths]
+        lacked = tuple(path for path in asked if self._known_value(path) in NOTHING)
+        return _Failure(problem.located(leaf.origin), lacked)
 
     def _known_value(self, path: str) -> Any:
-        return self.known[path].value if path in self.known else EMPTY
+        value = self.known.get(path, EMPTY)
+        return EMPTY if isinstance(value, _Failure) else value
 
     def _value(self, leaf: Leaf, record: Any) -> Any:
         if leaf.when is not None and not leaf.when.holds(self._tested(leaf, record)):
             return EMPTY
         value = _raw(leaf, record)
-        value = self._transformed(leaf, value) if value not in NOTHING else EMPTY
-        if value in NOTHING:
+        if leaf.steps and value is not EMPTY:
+            value = self._transformed(leaf, value)
+        if value is EMPTY:
             return leaf.default
-        return _translated(leaf, value)
+        return value if leaf.values is None else _translated(leaf, leaf.values, value)
 
     def _tested(self, leaf: Leaf, record: Any) -> Any:
         assert leaf.when is not None
@@ -143,9 +145,11 @@ class _Pass:
 
     def _transformed(self, leaf: Leaf, value: Any) -> Any:
         for step in leaf.steps:
-            looked_up = {name: self._known_value(step.arguments[name]) for name in step.aws_paths}
-            value = apply(step.transform, value, {**step.arguments, **looked_up})
-            if value in NOTHING:
+            arguments = step.arguments
+            if step.aws_paths:
+                arguments = {**arguments, **{name: self._known_value(arguments[name]) for name in step.aws_paths}}
+            value = apply(step.transform, value, arguments)
+            if value is EMPTY:
                 return EMPTY
         return value
 
@@ -157,7 +161,7 @@ class _Pass:
         """(value, whether anything in it came from the record or a default); no ``record``: outside any each."""
         if isinstance(node, Leaf):
             value = self.value_of(node, record, path)
-            return value, node.is_sourced and value not in NOTHING
+            return value, node.is_sourced and value is not EMPTY
         if isinstance(node, Struct):
             return self._built_struct(node, path, record)
         if isinstance(node, Items):
@@ -166,12 +170,13 @@ class _Pass:
 
     def _built_struct(self, node: Struct, path: str, record: Any) -> tuple[Any, bool]:
         members, filled = {}, False
+        prefix = f"{path}." if path else ""
         for name, member in node.members.items():
-            value, from_record = self._built(member, f"{path}.{name}" if path else name, record)
-            filled = filled or from_record
-            if value not in NOTHING:
+            value, from_record = self._built(member, prefix + name, record)
+            if value is not EMPTY:
                 members[name] = value
-        is_kept = bool(members) and (filled or not is_sourced(node))
+                filled = filled or from_record
+        is_kept = bool(members) and (filled or not node.is_sourced)
         return (members, filled) if is_kept else (EMPTY, False)
 
     def _built_each(self, node: Each, path: str) -> tuple[Any, bool]:
@@ -187,9 +192,9 @@ class _Pass:
         filled = False
         for item, record in items:
             value, from_record = self._built(item, f"{path}[{len(values)}]", record)
-            filled = filled or from_record
-            if value not in NOTHING:
+            if value is not EMPTY:
                 values.append(value)
+                filled = filled or from_record
         return values or EMPTY, filled
 
 
@@ -205,25 +210,21 @@ def _raw(leaf: Leaf, record: Any) -> Any:
     return leaf.constant
 
 
-def _translated(leaf: Leaf, value: Any) -> Any:
-    if leaf.values is None:
-        return value
+def _translated(leaf: Leaf, values: Mapping[str, Any], value: Any) -> Any:
     if isinstance(value, list):
-        return [found for item in value if (found := _looked_up(leaf, item)) not in NOTHING]
-    return _looked_up(leaf, value)
+        return [found for item in value if (found := _looked_up(leaf, values, item)) not in NOTHING]
+    return _looked_up(leaf, values, value)
 
 
-def _looked_up(leaf: Leaf, value: Any) -> Any:
-    assert leaf.values is not None
+def _looked_up(leaf: Leaf, values: Mapping[str, Any], value: Any) -> Any:
     text = to_text(value).strip()
-    if text in leaf.values:
-        return leaf.values[text]
-    folded = {name.casefold(): found for name, found in leaf.values.items()}
-    if text.casefold() in folded:
-        return folded[text.casefold()]
+    if text in values:
+        return values[text]
+    if text.casefold() in leaf.folded:
+        return leaf.folded[text.casefold()]
     if leaf.otherwise is not None:
         return leaf.otherwise
-    suggestion = schema.suggest(text, tuple(leaf.values))
+    suggestion = schema.suggest(text, tuple(values))
     raise TransformError(
         f"{text!r} is not in the mapping's list of values.",
         suggestion or "Add it there, choose another value in Salesforce, or set otherwise.",
@@ -252,6 +253,8 @@ def _rank(value: Any) -> tuple[int, Any]:
 
 def _fitted(value: Any, leaf: Leaf) -> Any:
     """Numbers become text where AWS wants text. Raises TransformError for what is no value at all."""
+    if value is EMPTY or isinstance(value, str):
+        return value or EMPTY
     if isinstance(value, list):
         if leaf.shape.kind != "list":
             raise TransformError("There are several values, AWS takes one.", "Take one of them in the mapping: … | [0]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, TypeAlias
 
@@ -21,18 +21,21 @@ NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A leaf's own condition on one value: of another leaf (an AWS path) or of a Salesforce field."""
+    """A leaf's own condition on one value: of another leaf (an AWS path) or of a Salesforce field.
+
+    ``wanted`` are texts as ``str.casefold`` gives them.
+    """
 
     aws_path: str
     field: Path | None
     test: Literal["is", "is_not", "in", "not_in", "present", "empty"]
-    wanted: tuple[str, ...] = ()
+    wanted: frozenset[str] = frozenset()
 
     def holds(self, value: Any) -> bool:
         empty = value in NOTHING
         if self.test in {"present", "empty"}:
             return empty == (self.test == "empty")
-        among = not empty and to_text(value).casefold() in {text.casefold() for text in self.wanted}
+        among = not empty and to_text(value).casefold() in self.wanted
         return among == (self.test in {"is", "in"})
 
 
@@ -47,7 +50,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value of the payload: a constant, the first non-empty of some paths, or a template."""
+    """One value of the payload: a constant, the first non-empty of some paths, or a template.
+
+    ``folded`` are ``values`` without regard to case.
+    """
 
     path: str
     origin: Origin
@@ -61,10 +67,12 @@ class Leaf:
     steps: tuple[Step, ...] = ()
     when: When | None = None
     owner: Owner = "salesforce"
+    is_sourced: bool = field(init=False, compare=False)
+    folded: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_sourced(self) -> bool:
-        return bool(self.sources) or self.template is not None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_sourced", bool(self.sources) or self.template is not None)
+        object.__setattr__(self, "folded", {name.casefold(): found for name, found in (self.values or {}).items()})
 
     @property
     def depends(self) -> tuple[str, ...]:
@@ -81,9 +89,13 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A structure with members."""
+    """A structure with members; ``is_sourced`` when any leaf below it comes from the record."""
 
     members: Mapping[str, Node]
+    is_sourced: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_sourced", any(leaf.is_sourced for leaf in leaves_of(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +183,6 @@ def owned(node: Node, path: str) -> list[str]:
     if isinstance(node, Leaf):
         return [path] if node.owner == "salesforce" else []
     return [path]
-
-
-def is_sourced(node: Node) -> bool:
-    """Whether anything below a node comes from the record; a row of an ``each`` does."""
-    return isinstance(node, Each) or any(leaf.is_sourced for leaf in leaves_of(node))
 
 
 def leaves_of(node: Node) -> Sequence[Leaf]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any, TypeAlias
 
 from connector.core.model import Association, Problem, Structure
@@ -23,8 +24,10 @@ class Facts:
     def at(self, path: str) -> Any:
         """The value at a dotted path of the opportunity, None when it or anything above it is missing."""
         value: Any = self.opportunity
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
+        for step in _steps_of(path):
+            if not isinstance(value, dict):
+                return None
+            value = value.get(step)
         return value
 
     def text(self, path: str) -> str:
@@ -42,6 +45,11 @@ class Facts:
     @property
     def is_national_security(self) -> bool:
         return self.text("NationalSecurity") == "Yes"
+
+
+@cache
+def _steps_of(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 Found: TypeAlias = Iterator[Problem]

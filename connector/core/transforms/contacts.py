@@ -6,6 +6,7 @@ Errors never quote a person's data: they travel further than the record does.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import phonenumbers
@@ -21,8 +22,11 @@ EMAIL_PATTERN = (
 )
 PHONE_PATTERN = r"\+[1-9][0-9]{1,14}"
 WEBSITE_LENGTH = 255
+# What follows remembers its latest results: the same people, places and companies come again with every change of
+# a record and with every other opportunity of theirs.
 
 
+@lru_cache(maxsize=1024)
 def country_code(value: str) -> str:
     """The ISO code AWS knows, from a code or a name in one of ten languages. Exact; nothing is guessed."""
     text = value.strip()
@@ -40,6 +44,7 @@ def country_code(value: str) -> str:
     raise TransformError(f"{text!r} is not a country.", f"{cure} {close}".rstrip())
 
 
+@lru_cache(maxsize=1024)
 def us_state(value: str) -> str:
     """AWS's name of a US state or territory, from its name or abbreviation."""
     text = value.strip()
@@ -53,6 +58,7 @@ def us_state(value: str) -> str:
     return found
 
 
+@lru_cache(maxsize=4096)
 def phone(value: str, country: str | None, region: str | None) -> str:
     """``+15127576000``: the international form, without extension.
 
@@ -94,6 +100,7 @@ def _parse_phone(text: str, region: str | None) -> phonenumbers.PhoneNumber | No
         return None
 
 
+@lru_cache(maxsize=4096)
 def email(value: str) -> str:
     """Lower case, as AWS's pattern wants it."""
     text = value.strip().lower()
@@ -112,6 +119,7 @@ def email(value: str) -> str:
     raise TransformError(message, "Write one address like name@customer.example.")
 
 
+@lru_cache(maxsize=4096)
 def website(value: str) -> str:
     """A web address with scheme, its host in lower case, its path as it is."""
     text = value.strip()
