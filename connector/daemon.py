@@ -16,6 +16,8 @@ from connector.sync import Context, advance, follow_tasks, observe, pull, pull_i
 logger = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=1)
+REVIEW_EVERY = timedelta(seconds=10)
+"""How soon after a submission its review status is looked at, however rarely ``schedule.observe`` does."""
 USAGE_EVERY = timedelta(seconds=30)
 
 
@@ -46,6 +48,7 @@ def jobs_of(app: App, context: Context) -> list[Job]:
         ("advance", TICK, lambda: _advance(context)),
         ("observe", schedule.observe, lambda: observe(context)),
         ("tasks", TICK, lambda: follow_tasks(context)),
+        ("review", REVIEW_EVERY, lambda: context.submitted.is_set() and observe(context)),
         ("write back", TICK, lambda: write_back(context)),
         ("usage", USAGE_EVERY, lambda: app.record_usage(context)),
     ]

@@ -119,6 +119,8 @@ def _step(action: Structure) -> str:
         return f"{kind} {action['entity_type']} {action['identifier']}"
     if kind == "update":
         return "update " + ", ".join(change["path"] for change in action["changes"])
+    if kind == "resume":
+        return f"{action['operation']} is under way"
     if kind in {"hold", "wait", "settled", "stop"}:
         return kind if kind == "hold" else f"{kind} ({action.get('reason', '')})"
     return kind

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 _STYLES = {"Held": "yellow", "Synced": "green", "In progress": "cyan", "Pending": "cyan", "Stopped": "dim"}
+_IDS = frozenset({"Record", "Held", "AWS id"})
+"""Columns of ids, which are to be copied and so never broken."""
 _WIDTH_OF_A_PIPE = 160
 
 
@@ -24,7 +26,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     """A table; values are shown as text, None as nothing."""
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", show_lines=lines, pad_edge=False)
     for name in columns:
-        made.add_column(name, overflow="fold")
+        made.add_column(name, overflow="fold", no_wrap=name in _IDS)
     for row in rows:
         made.add_row(*(cell(value) for value in row))
     return made

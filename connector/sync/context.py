@@ -17,7 +17,8 @@ from connector.ports import Clock, FieldInfo, Ledger, PartnerCentral, Salesforce
 class Context:
     """One connection: its mapping, both services, the ledger, the clock and the limits.
 
-    ``mapping_digest`` tells one version of the mapping file from another.
+    ``mapping_digest`` tells one version of the mapping file from another; ``submitted`` is set when a task came to
+    its end, so that the review status is worth a look.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Context:
     in_flight: int = 8
     creating: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
+    submitted: threading.Event = field(default_factory=threading.Event)
 
     @property
     def catalog(self) -> str:

@@ -31,6 +31,7 @@ def _mark(context: Context, name: str) -> str:
 def observe(context: Context) -> int:
     """Read what changed at AWS since AWS's own newest stamp. Gives how many links learned something."""
     ledger = context.ledger
+    context.submitted.clear()
     newest = ledger.watermark(context.name, _mark(context, "observe"))
     learned, token = 0, None
     while True:
@@ -109,6 +110,7 @@ def _note(context: Context, link: Link, task: Task | None) -> None:
         changes = {"task": task} if task is not None and task != link.task else {}
         context.ledger.change(link.id, context.now, wake=bool(changes), poll_at=later, **changes)  # type: ignore[arg-type]
         return
+    context.submitted.set()
     learned = learned_from_task(context, link, task)
     learned["poll_at"] = None
     context.ledger.change(link.id, context.now, **learned)
