@@ -18,7 +18,7 @@ from sqlalchemy import Engine, make_url, text
 
 from connector.adapters.clock import SystemClock
 from connector.adapters.ledger import Ledger, open_engine, schema
-from connector.adapters.partner_central import PartnerCentralClient, PartnerCentralSettings, Spent
+from connector.adapters.partner_central import Paces, PartnerCentralClient, PartnerCentralSettings, Spent
 from connector.resources import packaged
 from connector.sandbox.server import HttpsServer
 
@@ -109,8 +109,15 @@ def make(served: tuple[Front, HttpsServer], front: Front) -> Iterator[Callable[.
     made: list[PartnerCentralClient] = []
     stopping = threading.Event()
 
-    def client(spent: Spent | None = None, stop: threading.Event = stopping, **settings: Any) -> PartnerCentralClient:
+    def client(
+        spent: Spent | None = None,
+        stop: threading.Event = stopping,
+        clock: SystemClock | None = None,
+        paces: Paces | None = None,
+        **settings: Any,
+    ) -> PartnerCentralClient:
         server = served[1]
+        clock = clock or SystemClock(stop)
         plain: dict[str, Any] = {
             "catalog": "Sandbox",
             "endpoint_url": server.url,
@@ -122,7 +129,10 @@ def make(served: tuple[Front, HttpsServer], front: Front) -> Iterator[Callable[.
         }
         made.append(
             PartnerCentralClient(
-                PartnerCentralSettings(**{**plain, **settings}), spent or Spent(lambda: 0, lambda: 0), SystemClock(stop)
+                PartnerCentralSettings(**{**plain, **settings}),
+                spent or Spent(lambda _: 0, lambda _: 0),
+                clock,
+                paces or Paces(clock, stop),
             )
         )
         return made[-1]

@@ -5,14 +5,27 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
-from connector.adapters.partner_central.pace import MARGIN, Pace
+from connector.adapters.partner_central.allowance import RECOUNT, Allowance
+from connector.adapters.partner_central.pace import (
+    CATCH_UP,
+    LAST_STRETCH,
+    MARGIN,
+    SLOWER,
+    SLOWEST,
+    STRICTEST,
+    Line,
+    Pace,
+    Paces,
+)
 from connector.errors import QuotaExhausted, TemporaryError
+from connector.sandbox.partner_central.quota import Meter
 
 
 class HandClock:
@@ -40,21 +53,27 @@ def clock() -> HandClock:
     return HandClock()
 
 
-def pace_of(clock: HandClock, per_second: float = 1.0, per_day: int = 10**9, spent: int = 0) -> Pace:
-    return Pace("writes", per_second, per_day, lambda: spent, clock)
+def allowance_of(clock: HandClock, per_day: int = 10**9, recorded: Callable[[], int] = lambda: 0) -> Allowance:
+    return Allowance("writes", per_day, recorded, clock)
 
 
-def leave(pace: Pace) -> None:
-    pace.wait_turn().leave()
+def pace_of(clock: HandClock, per_second: float = 1.0, stopping: threading.Event | None = None) -> Pace:
+    return Pace(allowance_of(clock), per_second, clock, stopping or threading.Event(), clock.time)
+
+
+def leave(pace: Pace) -> float:
+    turn = pace.wait_turn()
+    turn.leave()
+    return turn.left_at
+
+
+# spacing
 
 
 @pytest.mark.parametrize("per_second", [0.1, 1, 7, 10, 1000])
 def test_calls_are_evenly_spaced(clock: HandClock, per_second: float) -> None:
     pace = pace_of(clock, per_second)
-    leaving = []
-    for _ in range(50):
-        leave(pace)
-        leaving.append(clock.time)
+    leaving = [leave(pace) for _ in range(50)]
     gaps = [b - a for a, b in itertools.pairwise(leaving)]
     assert gaps == pytest.approx([MARGIN / per_second] * 49)
 
@@ -77,7 +96,7 @@ def test_idle_time_is_not_saved_up(clock: HandClock) -> None:
 
 @pytest.mark.parametrize("rate", [1.0, 10.0])
 def test_no_window_ever_sees_more_than_the_rate(clock: HandClock, rate: float) -> None:
-    """Calls prepare for any time before they leave, as with commits and handshakes; some never leave."""
+    """Calls take any time from their turn to their departure, as with handshakes; some never leave."""
     chance = random.Random(7)
     pace = pace_of(clock, rate)
     leaving = []
@@ -90,8 +109,9 @@ def test_no_window_ever_sees_more_than_the_rate(clock: HandClock, rate: float) -
         turn.end()
         clock.time += chance.choice([0.0, 0.0, 5.0]) / rate
     for window in (1, 2, 10):
-        most = max(sum(start <= at < start + window / rate for at in leaving) for start in leaving)
-        assert most <= window + 1e-9
+        least = min(leaving[i + window] - leaving[i] for i in range(len(leaving) - window))
+        assert least >= window / rate - CATCH_UP
+    assert leaving[-1] - leaving[0] >= (len(leaving) - 1) / rate
 
 
 def test_a_slow_departure_delays_the_next_instead_of_being_caught_up_with(clock: HandClock) -> None:
@@ -99,19 +119,19 @@ def test_a_slow_departure_delays_the_next_instead_of_being_caught_up_with(clock:
     turn = pace.wait_turn()
     clock.time += 0.5
     turn.leave()
-    left = clock.time
-    leave(pace)
-    assert clock.time - left == pytest.approx(1.0)
+    assert leave(pace) - turn.left_at == pytest.approx(MARGIN - CATCH_UP)
 
 
-def test_the_margin_absorbs_a_quick_preparation(clock: HandClock) -> None:
+@pytest.mark.parametrize(("late", "lost"), [(0.0005, 0), (CATCH_UP, 0), (CATCH_UP + 0.003, 0.003)])
+def test_a_thread_that_wakes_up_late_costs_no_quota_unless_much_too_late(
+    clock: HandClock, late: float, lost: float
+) -> None:
     pace = pace_of(clock)
-    turn = pace.wait_turn()
-    due = clock.time
-    clock.time += 0.01
-    turn.leave()
-    leave(pace)
-    assert clock.time - due == pytest.approx(MARGIN)
+    for _ in range(100):
+        turn = pace.wait_turn()
+        clock.time += late
+        turn.leave()
+    assert (turn.left_at - 1000 - late) / 100 == pytest.approx(MARGIN + lost, rel=1e-4)
 
 
 def test_a_call_that_never_left_leaves_its_turn_to_the_next(clock: HandClock) -> None:
@@ -125,15 +145,21 @@ def test_a_call_that_never_left_leaves_its_turn_to_the_next(clock: HandClock) ->
     assert clock.time - due == pytest.approx(MARGIN)
 
 
-def test_a_repeated_departure_counts_again(clock: HandClock) -> None:
-    pace = pace_of(clock)
-    turn = pace.wait_turn()
-    turn.leave()
-    clock.time += 5
-    turn.leave()
-    again = clock.time
-    leave(pace)
-    assert clock.time - again == pytest.approx(1.0)
+@pytest.mark.parametrize("rate", [1.0, 8.0, 100.0])
+def test_a_strict_limiter_behind_an_uneven_network_throttles_nothing_and_is_used_up(
+    clock: HandClock, rate: float
+) -> None:
+    """Each call is late at first by up to two hundredths of an interval, and then on the way by up to a fifth of it."""
+    chance = random.Random(11)
+    pace, meter = pace_of(clock, rate), Meter()
+    arrivals = []
+    for _ in range(5000):
+        turn = pace.wait_turn()
+        clock.time += chance.uniform(0, 0.02) / rate
+        turn.leave()
+        arrivals.append(turn.left_at + chance.uniform(0, 0.2) / rate)
+        assert meter.may_pass(arrivals[-1], rate, 1.0, 10**9)
+    assert 4999 / (arrivals[-1] - arrivals[0]) / rate > 0.98
 
 
 def test_threads_share_one_pace_and_one_leaves_at_a_time(clock: HandClock) -> None:
@@ -154,7 +180,7 @@ def test_threads_share_one_pace_and_one_leaves_at_a_time(clock: HandClock) -> No
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(call, range(100)))
     assert set(together) == {1}
-    assert min(b - a for a, b in itertools.pairwise(sorted(leaving))) >= 0.1 - 1e-9
+    assert min(b - a for a, b in itertools.pairwise(sorted(leaving))) >= 0.1 - CATCH_UP
 
 
 def test_what_has_left_holds_nobody_up(clock: HandClock) -> None:
@@ -168,61 +194,140 @@ def test_what_has_left_holds_nobody_up(clock: HandClock) -> None:
     under_way.end()
 
 
-def test_throttling_slows_everybody_down(clock: HandClock) -> None:
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+
+
+def test_first_come_first_served() -> None:
+    line = Line()
+    line.acquire()
+    served: list[int] = []
+
+    def call(number: int) -> None:
+        line.acquire()
+        served.append(number)
+        line.release()
+
+    threads = []
+    for number in range(8):
+        threads.append(threading.Thread(target=call, args=[number], daemon=True))
+        threads[-1].start()
+        until(lambda expected=number + 1: len(line._waiting) == expected)
+    line.release()
+    for thread in threads:
+        thread.join(10)
+    assert served == list(range(8))
+
+
+@pytest.mark.parametrize("was_handed_it", [False, True])
+def test_who_leaves_the_line_holds_up_nobody(was_handed_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with Ctrl-C: an exception in the middle of waiting."""
+    line = Line()
+    line.acquire()
+
+    class Interrupted:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def acquire(self) -> None:
+            self.asked += 1
+            if self.asked == 2:
+                if was_handed_it:
+                    line.release()
+                raise KeyboardInterrupt
+
+        def release(self) -> None:
+            pass
+
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Lock", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            line.acquire()
+    if not was_handed_it:
+        line.release()
+    thread = threading.Thread(target=line.acquire, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+# throttling
+
+
+def test_throttling_pauses_everybody(clock: HandClock) -> None:
     pace = pace_of(clock, 10)
-    pace.slow_down(2.0)
-    pace.slow_down(0.5)
-    leave(pace)
-    assert clock.time == pytest.approx(1002)
-    leave(pace)
-    assert clock.time == pytest.approx(1002 + MARGIN / 10)
+    left_at = leave(pace)
+    began = clock.time
+    pace.slow_down(2.0, left_at)
+    pace.slow_down(0.5, left_at)
+    assert leave(pace) == pytest.approx(began + 2)
 
 
 def test_throttling_reaches_who_is_waiting_already(clock: HandClock) -> None:
     pace = pace_of(clock)
     slowed = iter([True])
-    clock.on_sleep = lambda: pace.slow_down(7.0) if next(slowed, False) else None
+    clock.on_sleep = lambda: pace.slow_down(7.0, clock.time) if next(slowed, False) else None
     leave(pace)
     assert clock.time == pytest.approx(1007)
 
 
-@pytest.mark.parametrize(("spent", "allowed"), [(9, True), (10, False), (11, False)])
-def test_the_day_s_allowance_is_kept(clock: HandClock, spent: int, allowed: bool) -> None:
-    pace = pace_of(clock, per_day=10, spent=spent)
-    if allowed:
-        leave(pace)
-        return
-    for _ in range(2):
-        with pytest.raises(QuotaExhausted, match="The 10 writes that AWS allows in 24 hours are used up") as caught:
-            pace.wait_turn()
-    assert caught.value.delay == 600
-    assert clock.time == 1000
+def test_throttling_stretches_the_interval_and_calls_that_pass_bring_it_back(clock: HandClock) -> None:
+    pace = pace_of(clock)
+    pace.slow_down(0, leave(pace))
+    assert pace.interval == pytest.approx(SLOWER * MARGIN, rel=0.02)
+    intervals = []
+    for _ in range(10):
+        pace.recover(leave(pace))
+        intervals.append(pace.interval)
+    assert intervals == sorted(intervals, reverse=True)
+    assert intervals[-1] == pytest.approx(MARGIN, rel=0.011)
 
 
-def test_the_allowance_holds_for_threads_that_ask_together(clock: HandClock) -> None:
-    spent: list[int] = []
-    pace = Pace("writes", 10, 5, lambda: len(spent), clock)
-
-    def call(number: int) -> bool:
-        try:
-            turn = pace.wait_turn()
-        except QuotaExhausted:
-            return False
-        spent.append(number)
-        turn.leave()
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(call, range(30))) == 5
+def test_a_burst_of_throttled_answers_counts_once(clock: HandClock) -> None:
+    pace = pace_of(clock, 10)
+    under_way = [leave(pace) for _ in range(8)]
+    clock.time += 1
+    for left_at in under_way:
+        pace.slow_down(2.0, left_at)
+    stretched = pace.interval
+    assert stretched == pytest.approx(SLOWER * MARGIN / 10, rel=0.02)
+    for left_at in under_way:
+        pace.recover(left_at)
+    assert pace.interval == stretched
+    pace.slow_down(2.0, leave(pace))
+    assert pace.interval == pytest.approx(stretched * SLOWER, rel=0.02)
 
 
-def test_what_frees_up_may_be_spent(clock: HandClock) -> None:
-    spent = [10]
-    pace = Pace("writes", 1, 10, lambda: spent[0], clock)
-    with pytest.raises(QuotaExhausted):
-        pace.wait_turn()
-    spent[0] = 9
-    leave(pace)
+def test_the_stretch_has_an_end(clock: HandClock) -> None:
+    pace = pace_of(clock)
+    for _ in range(50):
+        pace.slow_down(0, leave(pace))
+    assert pace.interval == pytest.approx(SLOWEST * STRICTEST)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.02, 0.05])
+def test_a_limiter_stricter_than_thought_is_learned(clock: HandClock, tolerance: float) -> None:
+    """Token buckets of one, behind a network that moves calls by up to a fiftieth of the interval."""
+    chance = random.Random(5)
+    pace = pace_of(clock)
+    free_at, throttled = 0.0, []
+    for number in range(5000):
+        left_at = leave(pace)
+        arrived = left_at + chance.uniform(0, 0.02)
+        if arrived < free_at - tolerance:
+            throttled.append(number)
+            pace.slow_down(2.0, left_at)
+        else:
+            free_at = max(free_at, arrived) + 1
+            pace.recover(left_at)
+    assert len(throttled) < 20
+    assert (5000 - len(throttled)) / (clock.time - 1000) > 0.95
+
+
+# stopping, long pauses
 
 
 def test_a_stop_wakes_who_waits_and_all_behind(clock: HandClock) -> None:
@@ -235,16 +340,180 @@ def test_a_stop_wakes_who_waits_and_all_behind(clock: HandClock) -> None:
     leave(pace)
 
 
-def test_a_ledger_that_fails_while_asked_keeps_no_turn(clock: HandClock) -> None:
-    answers: list[int | None] = [None, 0]
+def test_nothing_starts_while_stopping(clock: HandClock) -> None:
+    stopping = threading.Event()
+    pace = pace_of(clock, stopping=stopping)
+    clock.time += 10
+    pace.enter()
+    stopping.set()
+    for start in (pace.enter, pace.wait_turn):
+        with pytest.raises(TemporaryError, match="stopping"):
+            start()
 
-    def spent() -> int:
+
+def test_a_long_pause_is_sat_out_before_anything_is_signed(clock: HandClock) -> None:
+    pace = pace_of(clock)
+    pace.slow_down(600, leave(pace))
+    throttled = clock.time
+    pace.enter()
+    assert clock.time == pytest.approx(throttled + 600 - LAST_STRETCH)
+    leave(pace)
+    assert clock.time == pytest.approx(throttled + 600)
+
+
+def test_a_stop_ends_a_long_pause_and_takes_nothing_of_the_day(clock: HandClock) -> None:
+    pace = Pace(allowance_of(clock, 1), 1.0, clock, threading.Event(), clock.time)
+    pace.slow_down(600, clock.time)
+    clock.stopped = True
+    with pytest.raises(TemporaryError, match="stopping"):
+        pace.enter()
+    clock.stopped = False
+    pace.enter()
+    with pytest.raises(QuotaExhausted):
+        pace.enter()
+
+
+# the day's allowance
+
+
+@pytest.mark.parametrize(("recorded", "allowed"), [(9, True), (10, False), (11, False)])
+def test_the_day_s_allowance_is_kept(clock: HandClock, recorded: int, allowed: bool) -> None:
+    allowance = allowance_of(clock, 10, lambda: recorded)
+    if allowed:
+        allowance.take()
+    for _ in range(2):
+        with pytest.raises(QuotaExhausted, match="The 10 writes that AWS allows in 24 hours are used up") as caught:
+            allowance.take()
+    assert caught.value.delay == 600
+
+
+def test_the_allowance_holds_for_threads_that_ask_together(clock: HandClock) -> None:
+    allowance = allowance_of(clock, 5)
+
+    def call(_: int) -> bool:
+        try:
+            allowance.take()
+        except QuotaExhausted:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(call, range(30))) == 5
+
+
+def test_the_ledger_is_asked_once_a_minute_and_what_frees_up_may_be_spent(clock: HandClock) -> None:
+    ledger, asked = [10], []
+
+    def recorded() -> int:
+        asked.append(clock.time)
+        return ledger[0]
+
+    allowance = allowance_of(clock, 10, recorded)
+    for _ in range(50):
+        with pytest.raises(QuotaExhausted):
+            allowance.take()
+    ledger[0] = 7
+    clock.time += RECOUNT
+    for _ in range(3):
+        allowance.take()
+        allowance.settle(is_spent=True)
+    with pytest.raises(QuotaExhausted):
+        allowance.take()
+    assert asked == [1000, 1000 + RECOUNT]
+
+
+def test_what_was_not_sent_is_given_back(clock: HandClock) -> None:
+    allowance = allowance_of(clock, 1)
+    for _ in range(3):
+        allowance.take()
+        allowance.settle(is_spent=False)
+    allowance.take()
+    with pytest.raises(QuotaExhausted):
+        allowance.take()
+
+
+def test_no_recount_loses_a_call_on_its_way_into_the_ledger(clock: HandClock) -> None:
+    """Calls are reserved, recorded and counted anew in any order: never more than the limit is taken."""
+    chance = random.Random(3)
+    ledger, reserved, taken = 0, 0, 0
+    allowance = allowance_of(clock, 500, lambda: ledger)
+    for _ in range(5000):
+        clock.time += chance.choice([0, 0, 1, 70])
+        if chance.random() < 0.5:
+            try:
+                allowance.take()
+            except QuotaExhausted:
+                continue
+            reserved, taken = reserved + 1, taken + 1
+        elif reserved:
+            reserved, ledger = reserved - 1, ledger + 1
+            allowance.settle(is_spent=True)
+    assert taken == 500
+
+
+def test_a_ledger_that_fails_while_asked_takes_nothing(clock: HandClock) -> None:
+    answers: list[int | None] = [None, 9]
+
+    def recorded() -> int:
         answer = answers.pop(0)
         if answer is None:
             raise ZeroDivisionError
         return answer
 
-    pace = Pace("writes", 1, 10, spent, clock)
+    allowance = allowance_of(clock, 10, recorded)
     with pytest.raises(ZeroDivisionError):
-        pace.wait_turn()
-    leave(pace)
+        allowance.take()
+    allowance.take()
+    with pytest.raises(QuotaExhausted):
+        allowance.take()
+
+
+# one account, several connections
+
+
+def join(
+    paces: Paces,
+    account: str = "111122223333",
+    name: str = "writes",
+    *,
+    per_second: float = 1.0,
+    per_day: int = 100,
+    recorded: Callable[[], int] = lambda: 0,
+    unrecorded: Callable[[], int] = lambda: 0,
+) -> Pace:
+    return paces.join(account, name, per_second=per_second, per_day=per_day, recorded=recorded, unrecorded=unrecorded)
+
+
+def test_one_bucket_for_an_account_and_a_class(clock: HandClock) -> None:
+    paces = Paces(clock, threading.Event())
+    writes = join(paces)
+    assert join(paces) is writes
+    assert join(paces, name="reads") is not writes
+    assert join(paces, "444455556666") is not writes
+
+
+@pytest.mark.parametrize("rates", [(5.0, 1.0), (1.0, 5.0)])
+def test_the_smaller_rate_of_two_connections_counts(clock: HandClock, rates: tuple[float, float]) -> None:
+    paces = Paces(clock, threading.Event())
+    first, second = (join(paces, per_second=rate) for rate in rates)
+    leave(first)
+    began = clock.time
+    leave(second)
+    assert clock.time - began == pytest.approx(MARGIN)
+
+
+def test_the_day_of_two_connections_is_the_smaller_one_and_counts_both(clock: HandClock) -> None:
+    paces = Paces(clock, threading.Event())
+    first = join(paces, per_day=50, recorded=lambda: 2, unrecorded=lambda: 1)
+    first.enter()
+    second = join(paces, per_day=6, recorded=lambda: 2, unrecorded=lambda: 1)
+    second.enter()
+    with pytest.raises(QuotaExhausted, match="The 6 writes"):
+        first.enter()
+
+
+def test_a_process_s_first_turn_comes_an_interval_after_it_began(clock: HandClock) -> None:
+    paces = Paces(clock, threading.Event())
+    clock.time += 0.25
+    leave(join(paces))
+    assert clock.time == pytest.approx(1000 + MARGIN)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from aws_front import DEAL, Front
 
 from connector.adapters.partner_central import PartnerCentralClient
-from connector.adapters.partner_central.client import redacted, to_json
+from connector.adapters.partner_central.client import redacted
+from connector.adapters.partner_central.session import to_instant_text
 from connector.core.schema import Shape
 from connector.errors import (
     AccessDenied,
@@ -242,14 +243,20 @@ def test_redacted(value: Any, shape: Shape | None, shown: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "plain"),
+    ("told", "text"),
     [
-        (datetime(2027, 1, 15, 12, 0, tzinfo=UTC), "2027-01-15T12:00:00.000000Z"),
-        (datetime(2027, 1, 15, 12, 0, 0, 123_456, timezone(timedelta(hours=2))), "2027-01-15T10:00:00.123456Z"),
-        ({"At": [datetime(2027, 1, 15, tzinfo=UTC)], "N": 1.5}, {"At": ["2027-01-15T00:00:00.000000Z"], "N": 1.5}),
-        (("a", None, True), ["a", None, True]),
-        ("text", "text"),
+        (1_800_014_400, "2027-01-15T12:00:00.000000Z"),
+        (1_800_014_400.25, "2027-01-15T12:00:00.250000Z"),
+        ("2027-01-15T12:00:00Z", "2027-01-15T12:00:00.000000Z"),
+        ("2027-01-15T12:00:00.123456+02:00", "2027-01-15T10:00:00.123456Z"),
+        ("2027-01-15T12:00:00", "2027-01-15T12:00:00.000000Z"),
+        ("Fri, 15 Jan 2027 12:00:00 GMT", "2027-01-15T12:00:00.000000Z"),
     ],
 )
-def test_to_json(value: Any, plain: Any) -> None:
-    assert to_json(value) == plain
+def test_an_instant_becomes_a_text(told: Any, text: str) -> None:
+    assert to_instant_text(told) == text
+
+
+def test_what_is_no_instant_is_refused() -> None:
+    with pytest.raises(ValueError):
+        to_instant_text("soon")

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.adapters.partner_central import model
+from connector.adapters.partner_central.account import bucket_of
 from connector.adapters.partner_central.errors import to_error
-from connector.adapters.partner_central.pace import Pace
+from connector.adapters.partner_central.pace import Pace, Paces
+from connector.adapters.partner_central.session import (
+    PartnerCentralSettings,
+    client_config,
+    open_session,
+    verify_with,
+)
 from connector.core.model import Structure
 from connector.core.schema import Shape
-from connector.errors import Throttled, Unavailable
+from connector.errors import ConnectorError, Unavailable
 from connector.ports import Clock
 
 if TYPE_CHECKING:
@@ -51,60 +56,54 @@ _MUST_ANSWER = {
 """A member that a whole answer always has; without it the body was cut short and the outcome is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartnerCentralSettings:
-    """How to reach AWS; timeouts in time, everything optional as in the AWS CLI."""
+_HANDED_OVER = 10.0
+"""Seconds for which calls that were taken to be added to the ledger may not be there yet."""
 
-    catalog: str
-    region: str = "us-east-1"
-    profile: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = None
-    endpoint_url: str | None = None
-    ca_bundle: Path | None = None
-    proxy: str | None = None
-    connect_timeout: timedelta = timedelta(seconds=10)
-    read_timeout: timedelta = timedelta(seconds=70)
-    writes_per_second: float = 1.0
-    reads_per_second: float = 10.0
-    writes_per_day: int = 10_000
-    reads_per_day: int = 100_000
-    in_flight: int = 8
-    user_agent: str = ""
-    debug_log: bool = False
+
+def _forget(_account: str) -> None:
+    """Where there is no ledger to remember the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """How many calls of each class the last 24 hours saw, from the ledger."""
+    """What the ledger knows of an account: how many calls of each class its last 24 hours saw.
 
-    writes: Callable[[], int]
-    reads: Callable[[], int]
+    ``learn`` is told once which account the connection reaches, before anything is counted.
+    """
+
+    writes: Callable[[str], int]
+    reads: Callable[[str], int]
+    learn: Callable[[str], None] = _forget
 
 
 class PartnerCentralClient:
     """``ports.PartnerCentral`` over boto3. Safe to use from several threads."""
 
-    def __init__(self, settings: PartnerCentralSettings, spent: Spent, clock: Clock) -> None:
+    def __init__(self, settings: PartnerCentralSettings, spent: Spent, clock: Clock, paces: Paces) -> None:
         self.catalog = settings.catalog
         self._settings = settings
+        self._spent = spent
         self._clock = clock
-        self._writes = Pace("writes", settings.writes_per_second, settings.writes_per_day, spent.writes, clock)
-        self._reads = Pace("reads", settings.reads_per_second, settings.reads_per_day, self._reads_spent, clock)
-        self._recorded_reads = spent.reads
+        self._shared = paces
         self._opening = threading.Lock()
+        self._session: boto3.Session | None = None
+        self._bucket = ""
         self._clients: dict[bool, Any] = {}
+        self._paces: dict[bool, Pace] = {}
         self._counting = threading.Lock()
         self._calls: Counter[str] = Counter()
-
-    def _reads_spent(self) -> int:
-        with self._counting:
-            unrecorded = sum(count for operation, count in self._calls.items() if operation not in WRITES)
-        return self._recorded_reads() + unrecorded
+        self._handed_over: deque[tuple[float, int]] = deque()
 
     def _count(self, operation: str) -> None:
         with self._counting:
             self._calls[operation] += 1
+
+    def _reads_not_recorded(self) -> int:
+        with self._counting:
+            recently = self._clock.monotonic() - _HANDED_OVER
+            while self._handed_over and self._handed_over[0][0] < recently:
+                self._handed_over.popleft()
+            return _reads_in(self._calls) + sum(reads for _, reads in self._handed_over)
 
     def input_shape(self, operation: str) -> Shape:
         return model.input_shape(operation)
@@ -112,37 +111,57 @@ class PartnerCentralClient:
     def output_shape(self, operation: str) -> Shape:
         return model.output_shape(operation)
 
+    def account(self) -> str:
+        """The AWS account's id, "" where it cannot be told. Raises Halt or TemporaryError without credentials."""
+        self._client(is_write=False)
+        return self._bucket if self._bucket.isdigit() else ""
+
     def take_calls(self) -> dict[str, int]:
         """Calls by operation since this was last asked, so that they can be added to the ledger."""
         with self._counting:
             calls, self._calls = self._calls, Counter()
+            if reads := _reads_in(calls):
+                self._handed_over.append((self._clock.monotonic(), reads))
         return dict(calls)
 
     def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
-        """Make one call with the Catalog added; ``on_send`` runs when its turn has come, before anything leaves.
+        """Make one call with the Catalog added; ``on_send`` runs when all is ready, before the wait for the turn.
 
-        Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt.
+        Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt; of what stopped the call
+        before its bytes left, none is ambiguous.
         """
         from connector.adapters.partner_central.departure import departing
 
         is_write = operation in WRITES
         method = getattr(self._client(is_write), _method(operation))
-        pace = self._writes if is_write else self._reads
-        with departing(pace.wait_turn()) as departure:
+        self._renew_credentials(operation)
+        with departing(self._paces[is_write], lambda: self._count(operation)) as departure:
             if on_send is not None:
                 on_send()
-            self._count(operation)
+                departure.settle()
             started = self._clock.monotonic()
             try:
-                answer = method(**{"Catalog": self.catalog, **parameters})
+                answer = _built_in_time(method, {"Catalog": self.catalog, **parameters})
+            except ConnectorError as ours:
+                # Raised where the call waits for its turn; botocore lets it through as it is.
+                self._log(operation, parameters, type(ours).__name__, started)
+                raise
             except Exception as raised:
                 error = to_error(raised, operation, is_sent=departure.is_sent)
-                if isinstance(error, Throttled):
-                    pace.slow_down(error.delay)
                 self._log(operation, parameters, type(error).__name__, started)
                 raise error from raised
         self._log(operation, parameters, "answered", started)
         return _whole(operation, answer)
+
+    def _renew_credentials(self, operation: str) -> None:
+        """Where they have run out it is told, and waited for, before anything is committed."""
+        assert self._session is not None
+        credentials = self._session.get_credentials()
+        try:
+            if credentials is not None:
+                credentials.get_frozen_credentials()
+        except Exception as raised:
+            raise to_error(raised, operation, is_sent=False) from raised
 
     def _log(self, operation: str, parameters: Structure, outcome: str, started: float) -> None:
         if not self._settings.debug_log:
@@ -156,24 +175,61 @@ class PartnerCentralClient:
         logger.debug("%s %s", operation, outcome, extra=extra)
 
     def _client(self, is_write: bool) -> Any:
+        """The boto3 client of a class of calls: reads may be repeated by botocore, writes not."""
         with self._opening:
             if is_write not in self._clients:
                 try:
-                    self._clients[is_write] = self._open(1 if is_write else 3)
+                    self._open(is_write)
+                except ConnectorError:
+                    raise
                 except Exception as raised:
                     raise to_error(raised, "the login to AWS", is_sent=False) from raised
             return self._clients[is_write]
 
-    def _open(self, attempts: int) -> Any:
+    def _open(self, is_write: bool) -> None:
+        from botocore.exceptions import NoCredentialsError
+
+        self._session = self._session or open_session(self._settings)
+        if self._session.get_credentials() is None:
+            raise NoCredentialsError
+        if not self._paces:
+            self._bucket = bucket_of(self._settings, self._session)
+            self._paces = self._join(self._bucket)
+        self._clients[is_write] = self._open_client(self._session, 1 if is_write else 3)
+
+    def _join(self, account: str) -> dict[bool, Pace]:
+        """The account's buckets, by whether they are for writes."""
+        settings, spent = self._settings, self._spent
+        spent.learn(account)
+        writes = self._shared.join(
+            account,
+            "writes",
+            per_second=settings.writes_per_second,
+            per_day=settings.writes_per_day,
+            recorded=lambda: spent.writes(account),
+            # The ledger has each before it is sent.
+            unrecorded=lambda: 0,
+        )
+        reads = self._shared.join(
+            account,
+            "reads",
+            per_second=settings.reads_per_second,
+            per_day=settings.reads_per_day,
+            recorded=lambda: spent.reads(account),
+            unrecorded=self._reads_not_recorded,
+        )
+        return {True: writes, False: reads}
+
+    def _open_client(self, session: boto3.Session, attempts: int) -> Any:
         from connector.adapters.partner_central.departure import watch
 
         settings = self._settings
-        client = _session(settings).client(
+        client = session.client(
             model.SERVICE,
             region_name=settings.region,
             endpoint_url=settings.endpoint_url,
-            verify=_verify(settings),
-            config=_config(settings, attempts, ignore_configured_endpoint_urls=True),
+            verify=verify_with(settings),
+            config=client_config(settings, attempts, ignore_configured_endpoint_urls=True),
         )
         text = settings.user_agent
 
@@ -186,42 +242,19 @@ class PartnerCentralClient:
         return client
 
 
-def _config(settings: PartnerCentralSettings, attempts: int, **more: Any) -> Any:
-    from botocore.config import Config
-
-    return Config(
-        region_name=settings.region,
-        connect_timeout=settings.connect_timeout.total_seconds(),
-        read_timeout=settings.read_timeout.total_seconds(),
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=settings.in_flight + 4,
-        proxies={"https": settings.proxy, "http": settings.proxy} if settings.proxy else None,
-        **more,
-    )
+def _reads_in(calls: Mapping[str, int]) -> int:
+    return sum(count for operation, count in calls.items() if operation not in WRITES)
 
 
-def _verify(settings: PartnerCentralSettings) -> str | None:
-    return str(settings.ca_bundle) if settings.ca_bundle else None
+def _built_in_time(method: Callable[..., Any], parameters: Structure) -> Any:
+    """Make the call, and build it again where its turn came too late for its signature."""
+    from connector.adapters.partner_central.departure import SignatureStale
 
-
-def _session(settings: PartnerCentralSettings) -> boto3.Session:
-    """A boto3 session; with ``role_arn`` its credentials are those of the role and renew themselves."""
-    import boto3
-
-    session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
-    if not settings.role_arn:
-        return session
-    from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
-    from botocore.session import Session
-
-    wanted = {"RoleArn": settings.role_arn, "RoleSessionName": "partner-central-connector"}
-    if settings.external_id:
-        wanted["ExternalId"] = settings.external_id
-    # The same way out as for the calls themselves: where a proxy or a CA of one's own is needed, STS needs it too.
-    sts = session.client("sts", verify=_verify(settings), config=_config(settings, 3))
-    inner = Session(profile=settings.profile)
-    inner._credentials = DeferredRefreshableCredentials(create_assume_role_refresher(sts, wanted), "assume-role")
-    return boto3.Session(botocore_session=inner, region_name=settings.region)
+    while True:
+        try:
+            return method(**parameters)
+        except SignatureStale:
+            continue
 
 
 def _method(operation: str) -> str:
@@ -231,24 +264,13 @@ def _method(operation: str) -> str:
 
 
 def _whole(operation: str, answer: Mapping[str, Any]) -> Structure:
-    plain: Structure = {name: to_json(value) for name, value in answer.items() if name != "ResponseMetadata"}
+    plain: Structure = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
     member = _MUST_ANSWER.get(operation)
     # botocore takes a body that was cut short for an empty one; only AWS's request id shows that AWS answered at all.
     is_from_aws = bool(answer.get("ResponseMetadata", {}).get("RequestId"))
     if not is_from_aws or (member is not None and plain.get(member) is None):
         raise Unavailable(f"The answer of AWS to {operation} was cut short.", ambiguous=True)
     return plain
-
-
-def to_json(value: Any) -> Any:
-    """botocore's answer as JSON: instants become ISO texts in UTC."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return {name: to_json(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(inner) for inner in value]
-    return value
 
 
 def redacted(value: Any, shape: Shape | None) -> Any:

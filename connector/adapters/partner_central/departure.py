@@ -1,14 +1,14 @@
-"""Tells when a call's bytes really leave: after signing, after the TLS handshake, just before the request line.
+"""Puts the wait for a call's turn where its bytes are about to leave: after the commit, after signing.
 
-The pace counts from there, and what never came this far was certainly not carried out. Changes nothing that is sent.
+Tells when they really leave (after the TLS handshake, just before the request line): the pace counts from there.
+What never had a turn was certainly not carried out. Changes nothing that is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.awsrequest import (
@@ -18,56 +18,134 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 
-from connector.adapters.partner_central.pace import Turn
+from connector.adapters.partner_central.errors import THROTTLE_DELAY, is_throttled
+from connector.adapters.partner_central.pace import Pace, Turn
+
+FRESH = 240.0
+"""Seconds for which a signature is used; AWS takes it for 300."""
 
 
-@dataclass(slots=True)
+class SignatureStale(Exception):
+    """The turn came too late for this signature. Nothing was sent; the same call is to be built again."""
+
+
 class Departure:
     """One call on its way out. ``is_sent``: botocore has handed it to the network, whatever became of it there."""
 
-    turn: Turn
-    is_sent: bool = False
+    def __init__(self, pace: Pace, count: Callable[[], None]) -> None:
+        self._pace = pace
+        self._count = count
+        self._turn: Turn | None = None
+        self._is_reserved = True
+        self._signed_at = pace.now()
+        self.is_sent = False
+
+    def settle(self) -> None:
+        """The call is recorded, here or in the ledger: it needs no reservation any more."""
+        self._settle(is_spent=True)
+
+    def sign(self) -> None:
+        self._signed_at = self._pace.now()
+
+    def wait(self) -> None:
+        """The request is built. Return when it may leave; every attempt that botocore makes takes a turn of its own."""
+        if self._turn is None or not self._turn.is_held:
+            if self.is_sent:
+                self._pace.allowance.take()
+                self._is_reserved = True
+            self._turn = self._pace.wait_turn()
+        if self._pace.now() - self._signed_at > FRESH:
+            # The turn is kept for the request that is built next.
+            raise SignatureStale
+        self.is_sent = True
+        self._count()
+        self.settle()
+
+    def leave(self) -> None:
+        if self._turn is not None:
+            self._turn.leave()
+
+    def end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.end()
+
+    def answered(self, *, throttled: bool) -> None:
+        """AWS has answered this attempt."""
+        left_at = self._turn.left_at if self._turn is not None else self._pace.now()
+        if throttled:
+            self._pace.slow_down(THROTTLE_DELAY, left_at)
+        else:
+            self._pace.recover(left_at)
+
+    def end(self) -> None:
+        self.end_turn()
+        self._settle(is_spent=False)
+
+    def _settle(self, *, is_spent: bool) -> None:
+        if self._is_reserved:
+            self._is_reserved = False
+            self._pace.allowance.settle(is_spent=is_spent)
 
 
 _CURRENT: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 
 @contextmanager
-def departing(turn: Turn) -> Iterator[Departure]:
-    """The calls of this thread inside the block leave with this turn; it ends with the block."""
-    departure = Departure(turn)
+def departing(pace: Pace, count: Callable[[], None]) -> Iterator[Departure]:
+    """The calls of this thread inside the block leave at this pace; ``count`` is called for each attempt.
+
+    Raises QuotaExhausted, or TemporaryError when the connector is stopping, before the block begins.
+    """
+    pace.enter()
+    departure = Departure(pace, count)
     token = _CURRENT.set(departure)
     try:
         yield departure
     finally:
         _CURRENT.reset(token)
-        turn.end()
+        departure.end()
 
 
 def watch(client: Any) -> None:
-    """Make a boto3 client tell its departures."""
+    """Make the calls of a boto3 client wait for their turns and tell their departures."""
     service = client.meta.service_model.service_name
-    client.meta.events.register(f"before-send.{service}.*", _note_sent)
+    events = client.meta.events
+    events.register(f"before-sign.{service}.*", _sign)
+    events.register_last(f"before-send.{service}.*", _wait)
+    events.register(f"needs-retry.{service}.*", _note_answer)
     session = getattr(getattr(client, "_endpoint", None), "http_session", None)
     manager = getattr(session, "_manager", None)
     if session is None or manager is None or not hasattr(session, "_pool_classes_by_scheme"):
         # A botocore that is built otherwise: the handshake is then no longer part of the turn.
-        client.meta.events.register(f"before-send.{service}.*", _leave_early)
+        events.register_last(f"before-send.{service}.*", _leave_early)
         return
     # The one of the manager is for direct connections, the one of the session for those through a proxy.
     session._pool_classes_by_scheme = manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
-def _note_sent(**_: Any) -> None:
+def _sign(**_: Any) -> None:
     departure = _CURRENT.get()
     if departure is not None:
-        departure.is_sent = True
+        departure.sign()
+
+
+def _wait(**_: Any) -> None:
+    departure = _CURRENT.get()
+    if departure is not None:
+        departure.wait()
 
 
 def _leave_early(**_: Any) -> None:
     departure = _CURRENT.get()
     if departure is not None:
-        departure.turn.leave()
+        departure.leave()
+
+
+def _note_answer(response: Any = None, **_: Any) -> None:
+    """Called after every attempt. Leaves it to botocore whether there is another."""
+    departure = _CURRENT.get()
+    if departure is not None and response is not None:
+        departure.answered(throttled=is_throttled(response[1]))
 
 
 class _Telling:
@@ -80,13 +158,11 @@ class _Telling:
             # Nobody should wait while botocore tries to connect again.
             departure = _CURRENT.get()
             if departure is not None:
-                departure.turn.end()
+                departure.end_turn()
             raise
 
     def request(self, *args: Any, **options: Any) -> Any:
-        departure = _CURRENT.get()
-        if departure is not None:
-            departure.turn.leave()
+        _leave_early()
         return super().request(*args, **options)  # type: ignore[misc]
 
 

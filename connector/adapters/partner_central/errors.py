@@ -91,6 +91,12 @@ def to_error(error: Exception, operation: str, *, is_sent: bool = True) -> Conne
     return Unavailable(f"AWS did not answer {operation} properly ({_kind_of(error)}).", ambiguous=is_sent)
 
 
+def is_throttled(response: Any) -> bool:
+    """Whether a parsed answer of botocore says that calls come too fast."""
+    translate = _BY_CODE.get(_code(response))
+    return translate is _throttled or (translate is None and _status(response) == 429)
+
+
 def _kind_of(error: Exception) -> str:
     """The names of an error and of the one botocore wrapped in it; their texts may hold anything."""
     inner = getattr(error, "kwargs", {}).get("error")
