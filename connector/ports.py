@@ -11,7 +11,6 @@ from connector.core.model import (
     Association,
     Link,
     Mapped,
-    Operation,
     Presence,
     Refusal,
     Structure,
@@ -154,10 +153,15 @@ class PartnerCentral(Protocol):
     catalog: str
 
     def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
-        """Make one call with the Catalog added; ``on_send`` runs when its turn has come, before anything leaves.
+        """Make one call with the Catalog added; ``on_send`` runs when all is ready, before the wait for the turn.
 
-        Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt.
+        Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt; of what stopped the call
+        before its bytes left, none is ambiguous.
         """
+        ...
+
+    def account(self) -> str:
+        """The AWS account's id, "" where it cannot be told. Raises Halt or TemporaryError without credentials."""
         ...
 
     def take_calls(self) -> dict[str, int]:
@@ -185,6 +189,34 @@ class LinkChanges(TypedDict, total=False):
     attempts: int
     next_try_at: datetime | None
     poll_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What the plan of a link came to.
+
+    ``until`` is when to look again (None: when something changes). ``show``: Salesforce does not show what it
+    should; ``news``: what it should show is new.
+    """
+
+    status: str
+    message: str
+    until: datetime | None = None
+    show: bool = False
+    news: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A write to AWS, ready to be written ahead.
+
+    ``intent`` is what will have been agreed once it is done, where the body alone does not say so.
+    """
+
+    action: str
+    body: Structure
+    client_token: str = ""
+    intent: Structure | None = None
 
 
 class Ledger(Protocol):
@@ -216,57 +248,90 @@ class Ledger(Protocol):
         """Numbers of the links that advance has to look at, those already at AWS first."""
         ...
 
-    def rest(
-        self,
-        link_id: int,
-        status: str,
-        message: str,
-        until: datetime | None,
-        now: datetime,
-        *,
-        show: bool,
-        news: bool,
-        planned: Link | None = None,
-    ) -> None:
-        """The link comes to rest until then (None: until something changes).
+    def links(self, numbers: Sequence[int]) -> list[Link]: ...
 
-        ``planned`` is the link as the plan saw it: if its facts have changed since, it stays due instead.
+    def rest(self, rests: Sequence[tuple[Link, Rest]], now: datetime) -> None:
+        """Links come to rest; one whose facts have changed since they were planned with stays due instead."""
+        ...
+
+    def change(self, link: Link, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> Link:
+        """Set facts of a link. Raises StaleVersion when it is no longer as it was seen."""
+        ...
+
+    def change_all(self, changes: Sequence[tuple[Link, LinkChanges, bool | Rest]], now: datetime) -> None:
+        """Set facts of several links, each (link, facts, whether to wake it, or its new rest); stale ones are left."""
+        ...
+
+    def begin(self, link: Link, begin: Begin, now: datetime) -> Link:
+        """Write an operation ahead: from here on it may be sent at any moment. Gives the link with it.
+
+        Raises StaleVersion when the link is no longer as the plan saw it.
         """
         ...
 
-    def change(self, link_id: int, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> None: ...
-
-    def begin(
-        self,
-        link: Link,
-        action: str,
-        body: Structure,
-        client_token: str,
-        now: datetime,
-        intent: Structure | None = None,
-    ) -> Operation:
-        """Write an operation ahead. Raises StaleVersion when the link is no longer as the plan saw it."""
-        ...
-
-    def sending(self, operation: Operation, now: datetime) -> None:
-        """Commit that the call is being made."""
+    def sending(self, link: Link, now: datetime) -> Link:
+        """Commit that the link's operation is sent once more."""
         ...
 
     def succeed(
-        self, operation: Operation, response: Structure, now: datetime, **changes: Unpack[LinkChanges]
-    ) -> None: ...
+        self,
+        link: Link,
+        response: Structure,
+        now: datetime,
+        then: Begin | Rest | None = None,
+        **changes: Unpack[LinkChanges],
+    ) -> Link:
+        """Record the answer, the facts that follow from it, and what the link does then.
 
-    def fail(self, operation: Operation, error: str, now: datetime, **changes: Unpack[LinkChanges]) -> None: ...
+        The last counts only if nobody else has changed the link meanwhile: then its revision is one more.
+        """
+        ...
 
-    def postpone(self, operation: Operation, error: str, ambiguous: bool, until: datetime, now: datetime) -> None: ...
+    def fail(self, link: Link, error: str, now: datetime, **changes: Unpack[LinkChanges]) -> Link: ...
+
+    def postpone(self, link: Link, error: str, ambiguous: bool, until: datetime, now: datetime) -> Link: ...
 
     def creates_since(self, connection: str, moment: datetime) -> int:
         """Opportunities created, or about to be, since then."""
         ...
 
+    def creates_besides(self, connection: str, moment: datetime, besides: Sequence[str]) -> int:
+        """As ``creates_since``, those of these Salesforce ids left out."""
+        ...
+
+    def creates_waiting(self, connection: str, catalog: str, besides: Sequence[str]) -> int:
+        """Links that wait for their create and have neither problem nor refusal, without those Salesforce ids."""
+        ...
+
+    def creates_in_doubt(
+        self, connection: str, catalog: str, released: Sequence[str], after: str, limit: int
+    ) -> list[tuple[str, Mapped, Refusal | None]]:
+        """The other links that may wait for their create, by Salesforce id: with a problem, a refusal or a release."""
+        ...
+
+    def release(self, connection: str, catalog: str, salesforce_ids: Sequence[str], text: str, now: datetime) -> None:
+        """Note what a person released (the watermarks ``release`` and ``released_at``) and let advance look at it."""
+        ...
+
+    def wake_waiting(self, connection: str, catalog: str, now: datetime) -> None:
+        """Let advance look now at what it would look at later."""
+        ...
+
+    def linked(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> dict[str, Mapped]:
+        """What is stored of the flagged links among these that have an AWS opportunity, by Salesforce id."""
+        ...
+
+    def has_linked(self, connection: str, catalog: str, count: int) -> bool:
+        """Whether at least that many links have an AWS opportunity."""
+        ...
+
     def see(self, connection: str, catalog: str, summaries: Sequence[Structure], now: datetime) -> int: ...
 
     def sighted(self, connection: str, catalog: str, partner_identifier: str) -> str: ...
+
+    def refused_write_backs(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> list[Link]:
+        """Those of these links of which Salesforce refused to show something."""
+        ...
 
     def polls_due(self, connection: str, catalog: str, now: datetime, limit: int) -> list[Link]: ...
 

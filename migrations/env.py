@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import Engine
 
+from connector.adapters.ledger.engine import begin_writing
 from connector.adapters.ledger.rows import LinkRow
 
 target_metadata = LinkRow.metadata
@@ -15,7 +16,8 @@ def include_name(name: str | None, type_: str, parent_names: dict[str, str | Non
 
 def run() -> None:
     engine: Engine = context.config.attributes["engine"]
-    with engine.connect().execution_options(writes=True) as connection:
+    with engine.connect() as connection, connection.begin():
+        begin_writing(connection)
         context.configure(
             connection=connection,
             target_metadata=target_metadata,
@@ -25,7 +27,6 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
-        connection.commit()
 
 
 run()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 Structure: TypeAlias = dict[str, Any]
@@ -111,8 +112,7 @@ class Mapped:
             "submission": self.submission,
             "problems": [asdict(problem) for problem in self.problems],
             "origins": {
-                path: [list(origin.fields), origin.file, origin.line, origin.column]
-                for path, origin in self.origins.items()
+                path: (origin.fields, origin.file, origin.line, origin.column) for path, origin in self.origins.items()
             },
         }
 
@@ -124,10 +124,16 @@ class Mapped:
             submission=value["submission"],
             problems=tuple(Problem(**problem) for problem in value["problems"]),
             origins={
-                path: Origin(tuple(fields), file, line, column)
+                path: _origin(tuple(fields), file, line, column)
                 for path, (fields, file, line, column) in value["origins"].items()
             },
         )
+
+
+@lru_cache(maxsize=4096)
+def _origin(fields: tuple[str, ...], file: str, line: int, column: int) -> Origin:
+    """Every record of a mapping has the same few: one of each is enough."""
+    return Origin(fields, file, line, column)
 
 
 def _without_indices(path: str) -> str:
@@ -239,7 +245,8 @@ class Link:
 
     ``base`` is the opportunity as last agreed with AWS, in the shape of the mapping; ``existing`` what AWS last
     showed (a summary or a whole GetOpportunity); ``candidate_id`` an opportunity at AWS that carries this
-    record's id and is not linked yet; ``submitted`` the fingerprint of what was last submitted.
+    record's id and is not linked yet; ``submitted`` the fingerprint of what was last submitted; ``revision``
+    grows with every change of a fact.
     """
 
     id: int
@@ -263,6 +270,7 @@ class Link:
     changed_at: datetime | None = None
     shown: Structure = field(default_factory=dict)
     write_back_error: str = ""
+    revision: int = 0
 
     @property
     def review_status(self) -> str:

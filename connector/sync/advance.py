@@ -7,24 +7,29 @@ begin. Nothing is decided here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 from connector.core import plan
-from connector.core.facts import unlike
 from connector.core.model import Link
-from connector.core.plan import Action, Rest
+from connector.core.plan import Wait
 from connector.core.retry import next_attempt
 from connector.errors import ConnectorError, Halt, RecordError, StaleVersion, TemporaryError
 from connector.sync.context import Context
 from connector.sync.observe import has_observed, observe
-from connector.sync.perform import perform
+from connector.sync.perform import Rested, perform
+from connector.sync.rests import come_to_rest, next_action
 
 logger = logging.getLogger(__name__)
 
 STEPS_OF_A_LINK = 60
 """More steps than any link can have (ten solutions, twenty products, …); past it something turns in a circle."""
+
+QUEUE_PER_THREAD = 8
+QUEUE_SECONDS = 1.0
+"""The links next in line are read for some calls at once, and again soon: one that waits to be finished goes first."""
 
 
 def advance(
@@ -32,94 +37,119 @@ def advance(
 ) -> int:
     """Work until no link is due. Gives how many links came to rest. Raises Halt once what is in flight is done.
 
-    ``only`` narrows the work to these Salesforce ids. ``on_step`` is told each link that came to
-    rest, from a worker thread.
+    ``only`` narrows the work to these Salesforce ids. ``on_step`` is told each link that came to rest.
     """
     if not has_observed(context):
         observe(context)
     rested = 0
     halt: Halt | None = None
+    queue = _Queue(context, only)
     busy: dict[Future[Link], int] = {}
+    done: SimpleQueue[Future[Link]] = SimpleQueue()
     with ThreadPoolExecutor(context.in_flight, thread_name_prefix=f"advance-{context.name}") as pool:
         while True:
             if halt is None and not context.stopping.is_set():
-                for number in _next(context, busy, only):
-                    busy[pool.submit(_work, context, number)] = number
+                for link in queue.take(context.in_flight - len(busy), set(busy.values())):
+                    future = pool.submit(_work, context, link)
+                    busy[future] = link.id
+                    future.add_done_callback(done.put)
+                rested += _tell(queue.rested, on_step)
             if not busy:
                 break
-            for future in wait(busy, return_when=FIRST_COMPLETED).done:
-                del busy[future]
-                try:
-                    link = future.result()
-                except Halt as error:
-                    halt = halt or error
-                    continue
-                rested += 1
-                if on_step is not None:
-                    on_step(link)
+            future = done.get()
+            del busy[future]
+            try:
+                link = future.result()
+            except Halt as error:
+                halt = halt or error
+                continue
+            rested += 1
+            if on_step is not None:
+                on_step(link)
     if halt is not None:
         raise halt
     return rested
 
 
-def _next(context: Context, busy: dict[Future[Link], int], only: Sequence[str] | None) -> list[int]:
-    free = context.in_flight - len(busy)
-    if free <= 0:
-        return []
-    taken = set(busy.values())
-    due = context.ledger.due(*context.key, context.now, free + len(taken), only)
-    return [number for number in due if number not in taken][:free]
+def _tell(rested: list[Link], on_step: Callable[[Link], None] | None) -> int:
+    """Take the links that came to rest without being worked on, and tell of each. Gives their number."""
+    count = len(rested)
+    for link in rested:
+        if on_step is not None:
+            on_step(link)
+    rested.clear()
+    return count
 
 
-def _work(context: Context, number: int) -> Link:
+class _Queue:
+    """Links that are due, a handful at a time, so that those to be finished come before new ones.
+
+    What has nothing to do but to rest is put to rest here, all of a handful in one transaction.
+    """
+
+    def __init__(self, context: Context, only: Sequence[str] | None) -> None:
+        self._context = context
+        self._only = only
+        self._links: deque[Link] = deque()
+        self._read_at = float("-inf")
+        self.rested: list[Link] = []
+
+    def take(self, count: int, busy: Collection[int]) -> list[Link]:
+        """At most ``count`` links that have something to do and are not ``busy``."""
+        taken: list[Link] = []
+        while len(taken) < count:
+            is_old = self._context.clock.monotonic() - self._read_at > QUEUE_SECONDS
+            if (not self._links or is_old) and not self._read({*busy, *(link.id for link in taken)}):
+                break
+            if self._links:
+                taken.append(self._links.popleft())
+        return taken
+
+    def _read(self, busy: Collection[int]) -> bool:
+        """Look for what is due. Gives whether anything was found that is not ``busy``."""
+        context = self._context
+        limit = QUEUE_PER_THREAD * context.in_flight + len(busy)
+        due = [n for n in context.ledger.due(*context.key, context.now, limit, self._only) if n not in busy]
+        waiting = {link.id: link for link in self._links}
+        new = context.ledger.links([number for number in due if number not in waiting])
+        planned = [(link, next_action(context, link)) for link in new]
+        rested = [(link, action) for link, action in planned if plan.is_rest(action)]
+        if rested:
+            come_to_rest(context, rested)
+            self.rested += (link for link, _ in rested)
+        waiting |= {link.id: link for link, action in planned if not plan.is_rest(action)}
+        self._links = deque(waiting[number] for number in due if number in waiting)
+        self._read_at = context.clock.monotonic()
+        return bool(due)
+
+
+def _work(context: Context, link: Link) -> Link:
     """Take one link from step to step until it comes to rest."""
     for _ in range(STEPS_OF_A_LINK):
-        link = context.ledger.link(number)
-        actions = plan.plan_link(link, context.mapping.owned_paths, context.now)
-        action = actions[0]
+        action = next_action(context, link)
         if plan.is_rest(action) or context.stopping.is_set():
             break
         try:
-            deferred = perform(context, link, action)
+            outcome = perform(context, link, action)
         except StaleVersion:
+            link = context.ledger.link(link.id)
             continue
         except Halt:
             raise
         except Exception as error:  # noqa: BLE001 (the one place: one record's trouble stops that record only)
-            _put_off(context, link, error)
+            link = _put_off(context, context.ledger.link(link.id), error)
             continue
-        if deferred is not None:
-            action = deferred
+        if isinstance(outcome, Rested):
+            return outcome.link
+        if isinstance(outcome, Wait):
+            action = outcome
             break
-    rest(context, link, action)
+        link = outcome
+    come_to_rest(context, [(link, action)])
     return link
 
 
-def rest(context: Context, link: Link, action: Action) -> None:
-    """Note that a link has come to rest, and whether Salesforce has to be told."""
-    status = str(plan.status_of(action))
-    message = str(getattr(action, "reason", "") or "Being worked on.")
-    until: datetime | None = getattr(action, "until", None)
-    if not isinstance(action, Rest):
-        until = context.now
-    values = context.values_to_show(link, status, message, link.changed_at)
-    news = bool(unlike(values, link.shown, ignored=context.stamp_fields)) or link.changed_at is None
-    show = news or bool(unlike(values, link.shown))
-    context.ledger.rest(link.id, status, message, until, context.now, show=show, news=news, planned=link)
-    if news:
-        extra = {"event": "rested", **_ids(context, link), "status": status}
-        logger.info("%s: %s. %s", link.salesforce_id, status, _in_short(action, message), extra=extra)
-
-
-def _in_short(action: Action, message: str) -> str:
-    """For the log: which fields hold the record; the whole text is for the record and for ``show``."""
-    problems = action.problems if isinstance(action, plan.Hold) else ()
-    if not problems:
-        return message
-    return "To mend: " + ", ".join(dict.fromkeys(problem.salesforce_field or problem.path for problem in problems))
-
-
-def _put_off(context: Context, link: Link, error: Exception) -> None:
+def _put_off(context: Context, link: Link, error: Exception) -> Link:
     """Something went wrong around this link, outside of an operation: look again later."""
     known = isinstance(error, ConnectorError)
     attempts = link.attempts + 1
@@ -134,7 +164,7 @@ def _put_off(context: Context, link: Link, error: Exception) -> None:
         extra=extra,
         exc_info=None if known else error,
     )
-    context.ledger.change(link.id, context.now, attempts=attempts, next_try_at=later + timedelta(0))
+    return context.ledger.change(link, context.now, attempts=attempts, next_try_at=later)
 
 
 def _ids(context: Context, link: Link) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from datetime import timedelta
+from typing import Any
 
 from connector.core import diff
 from connector.core.lifecycle import ReviewStatus, TaskStatus
@@ -17,6 +19,9 @@ from connector.sync.context import Context
 
 CONFIRM_AFTER = timedelta(seconds=2)
 """AWS has been seen to answer COMPLETE and to fail a moment later, so every task is looked at once more."""
+
+PENDING_AFTER = timedelta(seconds=10)
+"""And then this often at most, as long as its opportunity is still Pending Submission."""
 
 
 def learned_from_create(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
@@ -93,6 +98,14 @@ def learned_from_task(context: Context, link: Link, task: Task, started_by: Oper
     else:
         changes["refusal"] = _refusal_of(context, link, task, submitted)
     return changes
+
+
+def facts_of(changes: LinkChanges) -> dict[str, Any]:
+    """Those of the facts that the noun itself carries."""
+    return {name: value for name, value in changes.items() if name in _FACTS}
+
+
+_FACTS = frozenset(one.name for one in fields(Link))
 
 
 def _refusal_of(context: Context, link: Link, task: Task, submitted: str) -> Refusal | None:

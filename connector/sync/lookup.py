@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connector.core import diff
@@ -20,6 +20,9 @@ from connector.sync.learn import (
 from connector.sync.observe import observe
 
 logger = logging.getLogger(__name__)
+
+LISTED_WITHIN = timedelta(seconds=30)
+"""AWS lists and shows a new opportunity some seconds after it was made; this long is waited before a second attempt."""
 
 
 def get_opportunity(context: Context, opportunity_id: str) -> Structure:
@@ -47,56 +50,59 @@ def tasks_of(context: Context, opportunity_id: str) -> list[Task]:
             return sorted(found, key=lambda task: task.start_time)
 
 
-def _look_up_create(context: Context, link: Link, operation: Operation) -> bool:
+def _look_up_create(context: Context, link: Link, operation: Operation) -> Link | None:
     """Whether AWS lists an opportunity with this record's id; then it is ours, whatever became of the answer."""
     observe(context)
     found = context.ledger.sighted(*context.key, link.salesforce_id)
     if not found:
-        return False
+        return _until_listed(context, link, operation)
     learned = learned_from_create(context, link, operation, {"Id": found})
     learned["existing"] = None
-    context.ledger.succeed(operation, {"Id": found, "found": True}, context.now, **learned)
     log_operation(context, link, operation, "done; the answer was lost", logging.INFO, found)
-    return True
+    return context.ledger.succeed(link, {"Id": found, "found": True}, context.now, **learned)
 
 
-def _look_up_submit(context: Context, link: Link, operation: Operation) -> bool:
+def _until_listed(context: Context, link: Link, operation: Operation) -> Link | None:
+    """AWS does not list it: put off while the list may be behind, since AWS may have forgotten the token by now."""
+    listed_at = (operation.sent_at or context.now) + LISTED_WITHIN
+    if context.now >= listed_at:
+        return None
+    return context.ledger.postpone(link, operation.error or "The answer was lost.", True, listed_at, context.now)
+
+
+def _look_up_submit(context: Context, link: Link, operation: Operation) -> Link | None:
     """Whether AWS lists a task that we did not know of."""
     known = link.task.task_id if link.task is not None else ""
     newer = [task for task in tasks_of(context, link.opportunity_id) if task.task_id != known]
     if not newer:
-        return False
+        return None
     learned = learned_from_task(context, link, newer[-1], operation)
-    context.ledger.succeed(operation, {**newer[-1].facts, "found": True}, context.now, **learned)
     log_operation(context, link, operation, "done; the answer was lost", logging.INFO, newer[-1].status)
-    return True
+    return context.ledger.succeed(link, {**newer[-1].facts, "found": True}, context.now, **learned)
 
 
-def _look_up_association(context: Context, link: Link, operation: Operation) -> bool:
+def _look_up_association(context: Context, link: Link, operation: Operation) -> Link | None:
     existing = get_opportunity(context, link.opportunity_id)
     is_there = association_of(operation) in diff.attached_of(existing)
     if is_there != (operation.action == "AssociateOpportunity"):
-        return False
+        return None
     agreed = {*diff.agreed_associations(link.base)} - {association_of(operation)}
     if is_there:
         agreed.add(association_of(operation))
     learned = learned_association(link, diff.attached_of(existing), agreed)
-    context.ledger.succeed(operation, {"found": True}, context.now, **learned)
-    return True
+    return context.ledger.succeed(link, {"found": True}, context.now, **learned)
 
 
-def _look_up_update(context: Context, link: Link, operation: Operation) -> bool:
+def _look_up_update(context: Context, link: Link, operation: Operation) -> Link | None:
     """An update names the version it replaces: if AWS still has that one it never arrived, else plan from anew."""
     existing = get_opportunity(context, link.opportunity_id)
     if _same_instant(existing.get("LastModifiedDate"), operation.body.get("LastModifiedDate")):
-        return False
+        return None
     content = {name: value for name, value in operation.body.items() if name not in {"Identifier", "LastModifiedDate"}}
     if not diff.changes_between(content, existing, None, frozenset(content) - {"LifeCycle"}):
         base = diff.agree_on(operation.intent.get("base"), diff.agreed_associations(link.base))
-        context.ledger.succeed(operation, {"found": True}, context.now, existing=existing, base=base)
-    else:
-        context.ledger.fail(operation, "somebody else changed it meanwhile", context.now, existing=existing)
-    return True
+        return context.ledger.succeed(link, {"found": True}, context.now, existing=existing, base=base)
+    return context.ledger.fail(link, "somebody else changed it meanwhile", context.now, existing=existing)
 
 
 def _same_instant(one: Any, other: Any) -> bool:
@@ -106,13 +112,14 @@ def _same_instant(one: Any, other: Any) -> bool:
         return bool(one == other)
 
 
-LOOK_UP: dict[str, Callable[[Context, Link, Operation], bool]] = {
+LOOK_UP: dict[str, Callable[[Context, Link, Operation], Link | None]] = {
     "CreateOpportunity": _look_up_create,
     "UpdateOpportunity": _look_up_update,
     "AssociateOpportunity": _look_up_association,
     "DisassociateOpportunity": _look_up_association,
     "StartEngagementFromOpportunityTask": _look_up_submit,
 }
+"""How each ends when it is found out: the link as it is then, or None when the same bytes have to go again."""
 
 
 def log_operation(
@@ -125,6 +132,6 @@ def log_operation(
         "opportunity_id": link.opportunity_id or detail,
         "operation": operation.action,
         "operation_id": operation.id,
-        "attempt": operation.attempts + 1,
+        "attempt": operation.attempts,
     }
     logger.log(level, "%s for %s: %s %s", operation.action, link.salesforce_id, outcome, detail, extra=extra)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from connector.core.lifecycle import TaskStatus
+from connector.core.lifecycle import TaskStatus, has_begun
 from connector.core.model import Link, Structure, Task
+from connector.core.plan import is_rest
 from connector.core.retry import next_poll
+from connector.ports import LinkChanges, Rest
+from connector.sync import learn
 from connector.sync.context import Context
-from connector.sync.learn import learned_from_task
+from connector.sync.learn import facts_of, learned_from_task
+from connector.sync.rests import next_action, rest_of, tell_rest
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +96,12 @@ def _follow(context: Context, member: str, links: list[Link]) -> None:
         token = answer.get("NextToken")
         if not token:
             break
+    changes = []
     for link in links:
         own = [s for s in summaries if _is_of(s, link, by_task)]
         newest = max(own, key=lambda summary: str(summary.get("StartTime", "")), default=None)
-        _note(context, link, Task.from_response(newest, link.task) if newest is not None else None)
+        changes.append(_learned(context, link, Task.from_response(newest, link.task) if newest is not None else None))
+    context.ledger.change_all(changes, context.now)
 
 
 def _is_of(summary: Structure, link: Link, by_task: bool) -> bool:
@@ -103,17 +110,32 @@ def _is_of(summary: Structure, link: Link, by_task: bool) -> bool:
     return bool(summary.get("OpportunityId") == link.opportunity_id)
 
 
-def _note(context: Context, link: Link, task: Task | None) -> None:
+def _learned(context: Context, link: Link, task: Task | None) -> tuple[Link, LinkChanges, bool | Rest]:
+    """The link, what its task tells, and whether it has to be planned again or where it comes to rest."""
     if task is None or task.status == TaskStatus.IN_PROGRESS:
         started = (task or link.task).start_time if (task or link.task) else ""  # type: ignore[union-attr]
-        later = context.now + timedelta(seconds=next_poll(_age(started, context.now)))
-        changes = {"task": task} if task is not None and task != link.task else {}
-        context.ledger.change(link.id, context.now, wake=bool(changes), poll_at=later, **changes)  # type: ignore[arg-type]
-        return
+        changes: LinkChanges = {"poll_at": context.now + timedelta(seconds=next_poll(_age(started, context.now)))}
+        is_news = task is not None and task != link.task
+        if is_news:
+            changes["task"] = task
+        return link, changes, is_news
     context.submitted.set()
     learned = learned_from_task(context, link, task)
-    learned["poll_at"] = None
-    context.ledger.change(link.id, context.now, **learned)
+    learned["poll_at"] = _look_again(context, link, task)
+    after = replace(link, **facts_of(learned))
+    action = next_action(context, after)
+    if not is_rest(action):
+        return link, learned, True
+    rest = rest_of(context, after, action)
+    tell_rest(context, after, action, rest)
+    return link, learned, rest
+
+
+def _look_again(context: Context, link: Link, task: Task) -> datetime | None:
+    """When a finished task is looked at again: while the review has not begun, COMPLETE may still turn to FAILED."""
+    if task.status != TaskStatus.COMPLETE or has_begun(link.review_status):
+        return None
+    return context.now + max(timedelta(seconds=next_poll(_age(task.start_time, context.now))), learn.PENDING_AFTER)
 
 
 def _age(started: str, now: datetime) -> float:

@@ -8,74 +8,105 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.core import diff
-from connector.core.guard import CreateLimit
 from connector.core.lifecycle import ReviewStatus, TaskStatus
-from connector.core.model import Association, Link, Operation, Refusal, Structure
-from connector.core.plan import Act, Adopt, Attach, Create, Detach, Read, Resume, Submit, Update, Wait, told
+from connector.core.model import Link, Operation, Refusal, Structure
+from connector.core.plan import (
+    Act,
+    Action,
+    Adopt,
+    Attach,
+    Create,
+    Detach,
+    Drop,
+    Read,
+    Resume,
+    Submit,
+    Update,
+    Wait,
+    is_rest,
+    told,
+)
 from connector.core.retry import next_attempt
-from connector.errors import RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
-from connector.ports import LinkChanges
+from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
+from connector.ports import Begin, LinkChanges, Rest
 from connector.sync.context import Context
-from connector.sync.learn import LEARNED, to_problems
+from connector.sync.guards import may_act, may_create
+from connector.sync.learn import LEARNED, facts_of, to_problems
 from connector.sync.lookup import LOOK_UP, get_opportunity, log_operation, tasks_of
+from connector.sync.rests import next_action, rest_of, tell_rest
 
 logger = logging.getLogger(__name__)
 
-_DAY = timedelta(hours=24)
 _CONFLICTS_TO_BEAR = 5
 
 
-def perform(context: Context, link: Link, action: Any) -> Wait | None:
-    """Do it. Gives a Wait where the action has to be put off, None when the link is to be planned again.
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """The link came to rest in the transaction that recorded how its last operation ended."""
 
-    Raises TemporaryError or RecordError for trouble outside of an operation, Halt to stop the connection.
+    link: Link
+
+
+Outcome = Link | Wait | Rested
+
+
+def perform(context: Context, link: Link, action: Any) -> Outcome:
+    """Do it, and what follows from it without another look at AWS.
+
+    Gives the link as it is then, to be planned again; a Wait where the action has to be put off; or the link at rest.
+    Raises StaleVersion when the link is no longer as it was planned with, TemporaryError or RecordError for trouble
+    outside of an operation, Halt to stop the connection.
     """
-    return _HOW[type(action)](context, link, action)
+    return may_act(context, link, action) or _HOW[type(action)](context, link, action)
 
 
-def _adopt(context: Context, link: Link, action: Adopt) -> None:
+def _adopt(context: Context, link: Link, action: Adopt) -> Link:
     extra = {"event": "adopted", "connection": context.name, "salesforce_id": link.salesforce_id}
     logger.warning(
         "%s exists at AWS already as %s: taken over.", link.salesforce_id, action.opportunity_id, extra=extra
     )
-    context.ledger.change(
-        link.id, context.now, opportunity_id=action.opportunity_id, candidate_id="", existing=None, base=None
+    return context.ledger.change(
+        link, context.now, opportunity_id=action.opportunity_id, candidate_id="", existing=None, base=None
     )
 
 
-def _read(context: Context, link: Link, action: Read) -> None:
+def _read(context: Context, link: Link, action: Read) -> Link:
     existing = get_opportunity(context, action.opportunity_id)
     tasks = tasks_of(context, action.opportunity_id)
     newest = tasks[-1] if tasks else None
     changes: LinkChanges = {"existing": existing, "attached": diff.attached_of(existing)}
+    if link.base is None and link.mapped is not None:
+        mapped, owned = link.mapped, context.mapping.owned_paths
+        changes["base"] = diff.base_of_adopted(mapped.opportunity, existing, mapped.associations, owned)
     if newest is not None:
         changes["task"] = newest
         changes["poll_at"] = context.now if newest.status == TaskStatus.IN_PROGRESS else None
-    context.ledger.change(link.id, context.now, **changes)
+    return context.ledger.change(link, context.now, **changes)
 
 
-def _create(context: Context, link: Link, action: Create) -> Wait | None:
-    with context.creating:
-        created = context.ledger.creates_since(context.name, context.now - _DAY)
-        limit = CreateLimit(context.creates_per_day, created)
-        if limit.is_reached:
-            waiting = context.ledger.work_due(*context.key, context.now)["advance"]
-            refusal = limit.refusal(waiting)
-            logger.error("%s", refusal, extra={"event": "limit_reached", "connection": context.name})
-            return Wait(str(refusal), context.now + timedelta(minutes=10))
-        token = str(uuid.uuid4())
-        body = {"ClientToken": token, **action.body}
-        operation = context.ledger.begin(link, "CreateOpportunity", body, token, context.now)
-    _send(context, link, operation)
-    return None
+def _create(context: Context, link: Link, action: Create) -> Outcome:
+    token = str(uuid.uuid4())
+    begin = Begin("CreateOpportunity", {"ClientToken": token, **action.body}, token)
+    with ExitStack() as counting:
+        # Until it is written ahead, when the limits see it: of two creates, only one may be the last that is allowed.
+        counting.enter_context(context.creating)
+        put_off = may_create(context, link)
+        if put_off is not None:
+            return put_off
+
+        def write_ahead(known: Link) -> Link:
+            with counting:
+                return context.ledger.begin(known, begin, context.now)
+
+        return _send(context, link, begin, write_ahead)
 
 
-def _update(context: Context, link: Link, action: Update) -> None:
+def _update(context: Context, link: Link, action: Update) -> Outcome:
     assert link.mapped is not None
     existing = get_opportunity(context, link.opportunity_id)
     owned = context.mapping.owned_paths
@@ -85,122 +116,188 @@ def _update(context: Context, link: Link, action: Update) -> None:
         agreed = diff.agreed_associations(link.base)
         base = diff.agree_on(link.mapped.opportunity, agreed) if not changes else link.base
         attached = diff.attached_of(existing)
-        context.ledger.change(link.id, context.now, existing=existing, base=base, attached=attached)
-        return
+        return context.ledger.change(link, context.now, existing=existing, base=base, attached=attached)
     body = diff.body_of_update(existing, changes, context.partner_central.input_shape("UpdateOpportunity"))
-    intent = {"base": link.mapped.opportunity}
-    operation = context.ledger.begin(link, "UpdateOpportunity", body, "", context.now, intent)
-    _send(context, link, operation)
+    return _begin(context, link, Begin("UpdateOpportunity", body, intent={"base": link.mapped.opportunity}))
 
 
-def _attach(context: Context, link: Link, action: Attach) -> None:
-    _associate(context, link, action.association, "AssociateOpportunity")
+def _associate(context: Context, link: Link, action: Attach | Detach) -> Outcome:
+    return _begin(context, link, _begin_of(link, action))
 
 
-def _detach(context: Context, link: Link, action: Detach) -> None:
-    _associate(context, link, action.association, "DisassociateOpportunity")
-
-
-def _associate(context: Context, link: Link, association: Association, operation: str) -> None:
-    body = {
-        "OpportunityIdentifier": link.opportunity_id,
-        "RelatedEntityType": association.entity_type,
-        "RelatedEntityIdentifier": association.identifier,
-    }
-    _send(context, link, context.ledger.begin(link, operation, body, "", context.now))
-
-
-def _submit(context: Context, link: Link, action: Submit) -> None:
+def _submit(context: Context, link: Link, action: Submit) -> Outcome:
     if link.task is not None:
         newest = (tasks_of(context, link.opportunity_id) or [link.task])[-1]
         if newest.task_id != link.task.task_id or newest.status != TaskStatus.FAILED:
-            context.ledger.change(link.id, context.now, task=newest, poll_at=context.now)
-            return
-    token = str(uuid.uuid4())
-    body = {"ClientToken": token, "Identifier": link.opportunity_id, "AwsSubmission": action.submission}
-    intent = {"fingerprint": link.mapped.fingerprint if link.mapped is not None else ""}
-    operation = context.ledger.begin(link, "StartEngagementFromOpportunityTask", body, token, context.now, intent)
-    _send(context, link, operation)
+            return context.ledger.change(link, context.now, task=newest, poll_at=context.now)
+    return _begin(context, link, _begin_of(link, action))
 
 
-def _send(context: Context, link: Link, operation: Operation) -> None:
-    """Make the call of an open operation and record how it ended, whatever happens."""
-    ledger = context.ledger
+def _begin_of(link: Link, action: Attach | Detach | Submit) -> Begin:
+    """The operation for an action that needs nothing from AWS to be written down."""
+    if isinstance(action, Submit):
+        token = str(uuid.uuid4())
+        body = {"ClientToken": token, "Identifier": link.opportunity_id, "AwsSubmission": action.submission}
+        intent = {"fingerprint": link.mapped.fingerprint if link.mapped is not None else ""}
+        return Begin("StartEngagementFromOpportunityTask", body, token, intent)
+    body = {
+        "OpportunityIdentifier": link.opportunity_id,
+        "RelatedEntityType": action.association.entity_type,
+        "RelatedEntityIdentifier": action.association.identifier,
+    }
+    return Begin("AssociateOpportunity" if isinstance(action, Attach) else "DisassociateOpportunity", body)
+
+
+def _begin(context: Context, link: Link, begin: Begin) -> Outcome:
+    """Make a call that was not made before; it is written ahead when everything else is ready."""
+    return _send(context, link, begin, lambda known: context.ledger.begin(known, begin, context.now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """The link's next operation, written ahead in the transaction that recorded how the last one ended."""
+
+    link: Link
+    begin: Begin
+
+
+def _send(context: Context, link: Link, begin: Begin, write_ahead: Callable[[Link], Link]) -> Outcome:
+    """Make a call, and those that follow from it, and record how each ended."""
+    was_ambiguous = link.operation is not None and link.operation.ambiguous
+    outcome = _call(context, link, begin, write_ahead, was_ambiguous)
+    while isinstance(outcome, _Following):
+        outcome = _call(context, outcome.link, outcome.begin, None, was_ambiguous=False)
+    return outcome
+
+
+def _call(
+    context: Context, planned: Link, begin: Begin, write_ahead: Callable[[Link], Link] | None, was_ambiguous: bool
+) -> Link | Rested | _Following:
+    """Make a call and record how it ended, whatever happens.
+
+    ``write_ahead`` commits it just before it is made; None where that was done. ``was_ambiguous`` tells whether an
+    earlier attempt may have been carried out.
+    """
+    link, is_written = planned, write_ahead is None
+
+    def commit() -> None:
+        nonlocal link, is_written
+        if write_ahead is not None:
+            link = write_ahead(planned)
+            is_written = True
+
     try:
-        response = context.partner_central.call(
-            operation.action, operation.body, on_send=lambda: ledger.sending(operation, context.now)
-        )
-    except StaleVersion as error:
-        ledger.fail(operation, str(error), context.now, existing=None)
-    except TemporaryError as error:
-        later = next_attempt(operation.attempts + 1, context.now, error.delay)
-        ambiguous = error.ambiguous or operation.ambiguous
-        ledger.postpone(operation, str(error), ambiguous, later, context.now)
-        level = logging.INFO if isinstance(error, Throttled) else logging.WARNING
-        log_operation(context, link, operation, str(error), level)
-    except SyncConflict as error:
-        _bear_conflict(context, link, operation, error)
-    except RecordError as error:
-        _refuse(context, link, operation, error)
-    else:
-        _succeed(context, link, operation, response)
+        response = context.partner_central.call(begin.action, begin.body, on_send=commit)
+    except ConnectorError as error:
+        if not is_written:  # so nothing was sent
+            raise
+        return _bear(context, link, error, was_ambiguous)
+    return _succeed(context, link, response)
 
 
-def _succeed(context: Context, link: Link, operation: Operation, response: Structure) -> None:
-    context.ledger.succeed(
-        operation, response, context.now, **LEARNED[operation.action](context, link, operation, response)
-    )
-    log_operation(
-        context,
-        link,
-        operation,
-        "done",
-        logging.INFO,
-        str(response.get("Id") or response.get("TaskStatus") or ""),
-    )
+def _bear(context: Context, link: Link, error: ConnectorError, was_ambiguous: bool) -> Link:
+    """Record an operation that brought no answer, or a refusal. What an earlier attempt left unclear stays unclear."""
+    operation = _operation_of(link)
+    if isinstance(error, StaleVersion):
+        return context.ledger.fail(link, str(error), context.now, existing=None)
+    if isinstance(error, SyncConflict):
+        return _bear_conflict(context, link, error)
+    if isinstance(error, RecordError):
+        return _refuse(context, link, error)
+    if not isinstance(error, TemporaryError):
+        # Only an answer or a login that failed brings everything to a halt: this attempt was not carried out.
+        context.ledger.postpone(link, str(error), was_ambiguous, context.now, context.now)
+        raise error
+    later = next_attempt(operation.attempts, context.now, error.delay)
+    level = logging.INFO if isinstance(error, Throttled) else logging.WARNING
+    log_operation(context, link, operation, str(error), level)
+    # AWS throttles before it does anything; where no token would tell a second attempt, its word is not relied on.
+    is_doubtful = error.ambiguous or (isinstance(error, Throttled) and not operation.client_token)
+    return context.ledger.postpone(link, str(error), is_doubtful or was_ambiguous, later, context.now)
 
 
-def _bear_conflict(context: Context, link: Link, operation: Operation, error: SyncConflict) -> None:
+def _succeed(context: Context, link: Link, response: Structure) -> Link | Rested | _Following:
+    """Record an answer, and with it what comes next, as far as that needs nothing from AWS."""
+    operation = _operation_of(link)
+    learned = LEARNED[operation.action](context, link, operation, response)
+    after = replace(link, operation=None, **facts_of(learned))
+    action = next_action(context, after)
+    then = _then(context, after, action)
+    done = context.ledger.succeed(link, response, context.now, then, **learned)
+    detail = str(response.get("Id") or response.get("TaskStatus") or "")
+    log_operation(context, link, operation, "done", logging.INFO, detail)
+    if done.revision != link.revision + 1:  # somebody else changed it meanwhile: what comes next is planned anew
+        return done
+    if isinstance(then, Rest):
+        tell_rest(context, after, action, then)
+        return Rested(done)
+    return _Following(done, then) if then is not None else done
+
+
+def _then(context: Context, link: Link, action: Action) -> Begin | Rest | None:
+    """What a link's next action is to the ledger; None where AWS has to be asked something first."""
+    if is_rest(action):
+        return rest_of(context, link, action)
+    if not isinstance(action, Attach | Detach | Submit) or context.stopping.is_set():
+        return None
+    if isinstance(action, Submit) and link.task is not None:
+        return None
+    return _begin_of(link, action) if may_act(context, link, action) is None else None
+
+
+def _bear_conflict(context: Context, link: Link, error: SyncConflict) -> Link:
     """A conflict may be our own earlier attempt. It is looked up, never repeated blindly, and told after a while."""
-    if operation.attempts + 1 >= _CONFLICTS_TO_BEAR:
-        _refuse(context, link, operation, error)
-        return
-    later = next_attempt(operation.attempts + 1, context.now, 10.0)
-    context.ledger.postpone(operation, str(error), True, later, context.now)
+    operation = _operation_of(link)
+    if operation.attempts >= _CONFLICTS_TO_BEAR:
+        return _refuse(context, link, error)
+    later = next_attempt(operation.attempts, context.now, 10.0)
     log_operation(context, link, operation, str(error), logging.WARNING)
+    return context.ledger.postpone(link, str(error), True, later, context.now)
 
 
-def _refuse(context: Context, link: Link, operation: Operation, error: RecordError) -> None:
+def _refuse(context: Context, link: Link, error: RecordError) -> Link:
     """AWS refused this content: nothing is sent for the link until it changes or a person says so."""
     assert link.mapped is not None
+    operation = _operation_of(link)
     related = operation.body.get("RelatedEntityType")
     fallback = f"RelatedEntityIdentifiers.{related}" if related else operation.action
     details = tuple(replace(detail, field="") for detail in error.details) if related else error.details
     problems = to_problems(context, link.mapped, details, fallback)
     message = told(problems) if problems else str(error)
-    refusal = Refusal(operation.action, link.mapped.fingerprint, message, problems)
-    changes: LinkChanges = {"refusal": refusal}
+    changes: LinkChanges = {"refusal": Refusal(operation.action, link.mapped.fingerprint, message, problems)}
     if operation.action != "CreateOpportunity":
         changes["existing"] = None
-    context.ledger.fail(operation, str(error), context.now, **changes)
     log_operation(context, link, operation, f"refused: {'; '.join(p.path for p in problems) or error}", logging.WARNING)
+    return context.ledger.fail(link, str(error), context.now, **changes)
 
 
-def _resume(context: Context, link: Link, action: Resume) -> None:
+def _resume(context: Context, link: Link, action: Resume) -> Outcome:
     """An operation is open from an earlier attempt or an earlier life of this process."""
     operation = action.operation
-    if operation.ambiguous and LOOK_UP[operation.action](context, link, operation):
-        return
-    _send(context, link, operation)
+    if operation.ambiguous and (found := LOOK_UP[operation.action](context, link, operation)) is not None:
+        return found
+    begin = Begin(operation.action, operation.body, operation.client_token, operation.intent)
+    return _send(context, link, begin, lambda known: context.ledger.sending(known, context.now))
 
 
-_HOW: dict[type[Act], Callable[[Context, Link, Any], Wait | None]] = {
+def _drop(context: Context, link: Link, action: Drop) -> Link:
+    log_operation(context, link, action.operation, "dropped, it was never carried out", logging.INFO)
+    return context.ledger.fail(link, "The record is no longer to be pushed; this was never carried out.", context.now)
+
+
+def _operation_of(link: Link) -> Operation:
+    assert link.operation is not None
+    return link.operation
+
+
+_HOW: dict[type[Act], Callable[[Context, Link, Any], Outcome]] = {
     Adopt: _adopt,
     Read: _read,
     Create: _create,
     Update: _update,
-    Attach: _attach,
-    Detach: _detach,
+    Attach: _associate,
+    Detach: _associate,
     Submit: _submit,
     Resume: _resume,
+    Drop: _drop,
 }

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 from connector.core import plan
 from connector.core.model import Link
+from connector.sync import learn
 from connector.sync.advance import advance
 from connector.sync.context import Context
+from connector.sync.guards import is_cut_off
 from connector.sync.observe import follow_tasks, observe
 from connector.sync.pull import pull, pull_ids
 from connector.sync.write_back import write_back
@@ -19,6 +21,8 @@ PATIENCE = timedelta(minutes=10)
 
 MOST = 100_000
 """Links that one run may settle."""
+
+PAGE = 500
 
 _WRITES = (plan.Create, plan.Update, plan.Attach, plan.Detach, plan.Submit)
 
@@ -46,6 +50,8 @@ def settle(
     if salesforce_ids is None:
         pull(context, sweep=True)
     else:
+        if is_cut_off(context):
+            pull(context)
         pull_ids(context, salesforce_ids)
     observe(context)
     count = _Count(context, salesforce_ids, tell)
@@ -53,7 +59,11 @@ def settle(
     while not context.stopping.is_set():
         advance(context, only=salesforce_ids, on_step=count.step)
         follow_tasks(context)
-        if observe(context) or context.ledger.work_due(*context.key, context.now, salesforce_ids)["advance"]:
+        if context.ledger.work_due(*context.key, context.now, salesforce_ids)["advance"]:
+            continue
+        # The review status of all that was submitted is asked for together.
+        soon = context.ledger.work_due(*context.key, context.now + learn.CONFIRM_AFTER, salesforce_ids)
+        if context.submitted.is_set() and not soon["observe"] and observe(context):
             continue
         write_back(context)
         if context.now >= give_up or not any(context.ledger.work_due(*context.key, give_up, salesforce_ids).values()):
@@ -62,12 +72,16 @@ def settle(
 
 
 class _Count:
-    """Counts what is done, for a progress bar; called from worker threads."""
+    """Counts what is done, for a progress bar."""
 
     def __init__(self, context: Context, only: Sequence[str] | None, tell: Callable[[Progress], None] | None) -> None:
         self._tell = tell
-        due = context.ledger.due(*context.key, context.now, MOST, only)
-        self._writes = {number: writes_of(context, context.ledger.link(number)) for number in due}
+        due = context.ledger.due(*context.key, context.now, MOST, only) if tell is not None else []
+        self._writes = {
+            link.id: writes_of(context, link)
+            for start in range(0, len(due), PAGE)
+            for link in context.ledger.links(due[start : start + PAGE])
+        }
         self._total = len(due)
         self._settled: set[int] = set()
         self._report()

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.adapters.ledger import Ledger
-from connector.core.model import Association, Mapped, Operation, Origin, Problem
+from connector.core.model import Association, Link, Mapped, Origin, Problem
 from connector.core.selection import to_id18
+from connector.ports import Begin, Rest
 
 NOW = datetime(2027, 1, 15, 12, 0, 0, 250_000, UTC)
 HOUR = timedelta(hours=1)
@@ -37,12 +38,20 @@ def add(
     return [ledger.find(*key, i).id for i in ids]  # type: ignore[union-attr]
 
 
+def rest(ledger: Ledger, number: int, *said: Any, now: datetime = NOW, **more: Any) -> None:
+    ledger.rest([(ledger.link(number), Rest(*said, **more))], now)
+
+
 def settle(ledger: Ledger, number: int, status: str = "Synced", until: datetime | None = None) -> None:
-    ledger.rest(number, status, "Both sides agree.", until, NOW, show=False, news=False)
+    rest(ledger, number, status, "Both sides agree.", until)
 
 
-def begin(ledger: Ledger, number: int, action: str = "CreateOpportunity", now: datetime = NOW) -> Operation:
-    return ledger.begin(ledger.link(number), action, {"ClientToken": "t", "Title": "Ü"}, "t", now)
+def change(ledger: Ledger, number: int, now: datetime = NOW, **changes: Any) -> Link:
+    return ledger.change(ledger.link(number), now, **changes)
+
+
+def begin(ledger: Ledger, number: int, action: str = "CreateOpportunity", now: datetime = NOW) -> Link:
+    return ledger.begin(ledger.link(number), Begin(action, {"ClientToken": "t", "Title": "Ü"}, "t"), now)
 
 
 def due(ledger: Ledger, now: datetime = NOW, **more: Any) -> list[int]:
@@ -54,4 +63,4 @@ def summary(number: int, identifier: str = "", **more: Any) -> dict[str, Any]:
 
 
 def show(ledger: Ledger, number: int, now: datetime = NOW, status: str = "Held") -> None:
-    ledger.rest(number, status, "Why.", None, now, show=True, news=True)
+    rest(ledger, number, status, "Why.", now=now, show=True, news=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, PROBLEM, add, begin, deal, due, settle
+from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, PROBLEM, add, begin, change, deal, due, rest, settle
 
 from connector.adapters.ledger import Ledger
 from connector.core.model import Association, Link, Mapped, Refusal, Task
-from connector.errors import LedgerUnavailable
+from connector.errors import LedgerUnavailable, StaleVersion
+from connector.ports import Rest
 
 
 def test_a_stored_record_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -18,11 +19,13 @@ def test_a_stored_record_comes_back_as_it_was(ledger: Ledger) -> None:
     assert link is not None
     expected = Link(link.id, *ACME, DEAL, "Straße 1", mapped=MAPPED, shown={"AWS_Sync_Status__c": "Häld"})
     assert link == ledger.link(link.id) == expected
+    assert ledger.links([link.id, 77]) == [link]
+    assert ledger.links([]) == []
 
 
 def test_a_link_is_found_by_either_id_and_by_nothing_else(ledger: Ledger) -> None:
     first, _ = add(ledger, DEAL, deal(2))
-    ledger.change(first, NOW, opportunity_id="O77")
+    change(ledger, first, NOW, opportunity_id="O77")
     assert ledger.find(*ACME, DEAL) == ledger.find(*ACME, "O77") == ledger.link(first)
     assert [ledger.find(*ACME, identifier) for identifier in ("O7", "", deal(3))] == [None] * 3
 
@@ -54,19 +57,19 @@ def test_a_changed_fact_comes_back_and_wakes(ledger: Ledger, name: str, value: A
     (number,) = add(ledger, DEAL)
     settle(ledger, number)
     assert due(ledger) == []
-    ledger.change(number, NOW, **{name: value})  # type: ignore[arg-type]
+    change(ledger, number, NOW, **{name: value})  # type: ignore[arg-type]
     assert getattr(ledger.link(number), name) == value
     assert due(ledger) == [number]
     assert ledger.rest_of(number) == ("", "", NOW)
     cleared = Link(0, *ACME, DEAL)
-    ledger.change(number, NOW, **{name: getattr(cleared, name)})  # type: ignore[arg-type]
+    change(ledger, number, NOW, **{name: getattr(cleared, name)})  # type: ignore[arg-type]
     assert getattr(ledger.link(number), name) == getattr(cleared, name)
 
 
 def test_a_change_without_waking_leaves_the_rest_alone(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
     settle(ledger, number, "Held", NOW + HOUR)
-    ledger.change(number, NOW, wake=False, poll_at=NOW + HOUR)
+    change(ledger, number, NOW, wake=False, poll_at=NOW + HOUR)
     assert ledger.rest_of(number) == ("Held", "Both sides agree.", NOW + HOUR)
     assert due(ledger) == []
 
@@ -88,7 +91,7 @@ def test_only_what_changed_is_looked_at(
 ) -> None:
     ledger.store_mapped(*ACME, [(DEAL, "Deal", MAPPED, {"S": "a"})], NOW)
     (number,) = due(ledger)
-    ledger.change(number, NOW, attempts=4, next_try_at=NOW + HOUR)
+    change(ledger, number, NOW, attempts=4, next_try_at=NOW + HOUR)
     settle(ledger, number)
     assert ledger.store_mapped(*ACME, [(DEAL, "Deal", mapped, shown)], NOW + HOUR) == news
     assert due(ledger, NOW + HOUR) == ([number] if looked_at else [])
@@ -129,8 +132,8 @@ def test_present_pages_through_all(ledger: Ledger) -> None:
 
 def test_those_already_at_aws_come_first_then_the_longest_waiting(ledger: Ledger) -> None:
     a, b, c, d = (add(ledger, deal(n), now=NOW + n * HOUR)[0] for n in range(4))
-    ledger.change(d, NOW + 9 * HOUR, opportunity_id="O2")
-    ledger.change(c, NOW + 8 * HOUR, opportunity_id="O1")
+    change(ledger, d, NOW + 9 * HOUR, opportunity_id="O2")
+    change(ledger, c, NOW + 8 * HOUR, opportunity_id="O1")
     later = NOW + 10 * HOUR
     assert due(ledger, later) == [c, d, a, b]
     assert ledger.due(*ACME, later, 3) == [c, d, a]
@@ -149,14 +152,14 @@ def test_work_is_narrowed_to_any_number_of_ids(ledger: Ledger, others: int) -> N
 
 def test_rest_says_when_to_look_again_and_what_to_show(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    ledger.rest(number, "Pending", "Waits.", NOW + HOUR, NOW, show=True, news=True)
+    rest(ledger, number, "Pending", "Waits.", NOW + HOUR, now=NOW, show=True, news=True)
     assert ledger.rest_of(number) == ("Pending", "Waits.", NOW + HOUR)
     assert ledger.link(number).changed_at == NOW
     assert (due(ledger), due(ledger, NOW + HOUR)) == ([], [number])
     assert [(link.id, *rest) for link, *rest in ledger.write_backs_due(*ACME, NOW, 9)] == [
         (number, "Pending", "Waits.")
     ]
-    ledger.rest(number, "Synced", "Done.", None, NOW + HOUR, show=False, news=False)
+    rest(ledger, number, "Synced", "Done.", None, now=NOW + HOUR, show=False, news=False)
     assert ledger.link(number).changed_at == NOW
     assert ledger.work_due(*ACME, NOW + 999 * HOUR) == {"advance": 0, "observe": 0, "write_back": 0}
 
@@ -165,28 +168,68 @@ def test_what_changed_after_the_plan_was_made_is_not_slept_through(ledger: Ledge
     (number,) = add(ledger, DEAL)
     planned = ledger.link(number)
     ledger.store_mapped(*ACME, [(DEAL, "Deal", Mapped({"new": "content"}), {})], NOW + HOUR)
-    ledger.rest(number, "Synced", "Agreed.", None, NOW + HOUR, show=False, news=False, planned=planned)
+    ledger.rest([(planned, Rest("Synced", "Agreed."))], NOW + HOUR)
     assert due(ledger, NOW + HOUR) == [number]
     assert ledger.rest_of(number)[0] == ""
     planned = ledger.link(number)
-    ledger.rest(number, "Synced", "Agreed.", None, NOW + HOUR, show=False, news=False, planned=planned)
+    ledger.rest([(planned, Rest("Synced", "Agreed."))], NOW + HOUR)
     assert due(ledger, NOW + HOUR) == []
+
+
+def test_a_change_gives_the_link_as_it_is_then(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    changed = change(ledger, number, opportunity_id="O1", attached=(Association("Solutions", "S-1"),), poll_at=NOW)
+    assert changed == ledger.link(number)
+    assert changed.opportunity_id == "O1"
+
+
+def test_a_change_planned_with_older_facts_is_refused(ledger: Ledger) -> None:
+    first, second = add(ledger, DEAL, deal(2))
+    seen, other = ledger.link(first), ledger.link(second)
+    change(ledger, first, opportunity_id="O1")
+    with pytest.raises(StaleVersion, match=f"The facts of {DEAL} have changed"):
+        ledger.change(seen, NOW, opportunity_id="O2")
+    ledger.change_all([(seen, {"attempts": 7}, True), (other, {"attempts": 7}, False)], NOW)
+    assert [(ledger.link(n).opportunity_id, ledger.link(n).attempts) for n in (first, second)] == [("O1", 0), ("", 7)]
+
+
+def test_several_links_change_and_rest_together(ledger: Ledger) -> None:
+    links = [ledger.link(number) for number in add(ledger, *(deal(n) for n in range(3)))]
+    for link in links:
+        settle(ledger, link.id)
+    rest = Rest("Held", "Why.", NOW + HOUR, show=True, news=True)
+    ledger.change_all([(links[0], {"attempts": 1}, rest), (links[1], {"attempts": 1}, True)], NOW)
+    assert ledger.rest_of(links[0].id) == ("Held", "Why.", NOW + HOUR)
+    assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW, 9)] == [links[0].id]
+    assert due(ledger) == [links[1].id]
 
 
 def test_a_stale_rest_is_never_shown(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    ledger.rest(number, "Held", "Why.", None, NOW, show=True, news=True)
-    ledger.change(number, NOW, attempts=1)
+    rest(ledger, number, "Held", "Why.", None, now=NOW, show=True, news=True)
+    change(ledger, number, NOW, attempts=1)
     assert ledger.write_backs_due(*ACME, NOW + HOUR, 9) == []
     assert due(ledger) == [number]
 
 
+def test_wake_without_ids_is_for_refused_write_backs_as_well(ledger: Ledger) -> None:
+    shown, refused, _ = numbers = add(ledger, deal(1), deal(2), deal(3))
+    for number in numbers:
+        settle(ledger, number)
+    ledger.written({shown: ({}, "", None), refused: ({}, "A_RULE: No.", None)})
+    assert [link.salesforce_id for link in ledger.refused_write_backs(*ACME, [deal(1), deal(2), deal(9)])] == [deal(2)]
+    assert ledger.refused_write_backs(*ACME, [deal(1)]) == ledger.refused_write_backs("other", "AWS", [deal(2)]) == []
+    assert ledger.wake(*ACME, None, NOW) == [deal(2)]
+    assert ledger.link(refused).write_back_error == ""
+    assert due(ledger) == [refused]
+
+
 def test_wake_clears_what_holds(ledger: Ledger) -> None:
     held, other = add(ledger, DEAL, deal(2))
-    operation = begin(ledger, held)
+    begun = begin(ledger, held)
     refusal = Refusal("CreateOpportunity", "f", "no")
-    ledger.postpone(operation, "throttled", True, NOW + HOUR, NOW)
-    ledger.change(held, NOW, refusal=refusal, attempts=5, next_try_at=NOW + HOUR, submitted="f")
+    ledger.postpone(begun, "throttled", True, NOW + HOUR, NOW)
+    change(ledger, held, NOW, refusal=refusal, attempts=5, next_try_at=NOW + HOUR, submitted="f")
     ledger.written({held: ({}, "INVALID_FIELD: no", None)})
     settle(ledger, held, "Held")
     settle(ledger, other)

@@ -5,30 +5,53 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, add, begin, deal, due, settle, show, summary
+from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, add, begin, change, deal, due, settle, show, summary
 from sqlalchemy import Engine, text
 
 from connector.adapters.ledger import Ledger, open_engine
-from connector.core.model import Operation, Refusal, Task
+from connector.core.model import Mapped, Operation, Refusal, Task
 from connector.errors import LedgerUnavailable, StaleVersion
+from connector.ports import Begin, Rest
 
 
 def test_an_operation_is_written_ahead_with_its_exact_body(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    operation = begin(ledger, number)
-    assert operation == Operation(operation.id, number, "CreateOpportunity", {"ClientToken": "t", "Title": "Ü"}, "t")
-    assert ledger.link(number).operation == operation
+    begun = begin(ledger, number)
+    assert begun == ledger.link(number)
+    assert begun.operation is not None
+    body = {"ClientToken": "t", "Title": "Ü"}
+    assert begun.operation == Operation(
+        begun.operation.id, number, "CreateOpportunity", body, "t", attempts=1, ambiguous=True, sent_at=NOW
+    )
     assert ledger.open_operations("acme") == 1
+
+
+def test_an_operation_planned_with_older_facts_is_not_begun(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    seen = ledger.link(number)
+    change(ledger, number, attempts=1)
+    with pytest.raises(StaleVersion, match=f"The facts of {DEAL} have changed"):
+        ledger.begin(seen, Begin("CreateOpportunity", {}, "t"), NOW)
+    assert ledger.open_operations("acme") == 0
+
+
+def test_an_outcome_is_recorded_whatever_changed_meanwhile(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    begun = begin(ledger, number)
+    ledger.store_mapped(*ACME, [(DEAL, "Deal", Mapped({"new": "content"}), {})], NOW)
+    done = ledger.succeed(begun, {"Id": "O1"}, NOW, opportunity_id="O1")
+    assert done == ledger.link(number)
+    assert (done.operation, done.opportunity_id, done.mapped) == (None, "O1", Mapped({"new": "content"}))
 
 
 def test_a_second_operation_of_a_link_waits_in_line(ledger: Ledger) -> None:
     first, second = add(ledger, DEAL, deal(2))
-    operation = begin(ledger, first)
+    begun = begin(ledger, first)
     begin(ledger, second)
     with pytest.raises(StaleVersion, match=f"CreateOpportunity of {DEAL} is still open"):
         begin(ledger, first, "UpdateOpportunity")
-    ledger.succeed(operation, {}, NOW)
-    assert begin(ledger, first, "UpdateOpportunity").id != operation.id
+    ledger.succeed(begun, {}, NOW)
+    assert begin(ledger, first, "UpdateOpportunity").operation != begun.operation
 
 
 def test_the_database_itself_refuses_a_second_open_operation(ledger: Ledger, engine: Engine) -> None:
@@ -44,23 +67,22 @@ def test_the_database_itself_refuses_a_second_open_operation(ledger: Ledger, eng
 
 def test_sending_is_committed_before_anything_else(ledger: Ledger, engine: Engine) -> None:
     (number,) = add(ledger, DEAL)
-    operation = begin(ledger, number)
-    ledger.postpone(operation, "throttled", False, NOW, NOW)
-    ledger.sending(operation, NOW + HOUR)
+    later = ledger.postpone(begin(ledger, number), "throttled", False, NOW, NOW)
+    assert later == ledger.link(number)
+    assert ledger.sending(later, NOW + HOUR) == ledger.link(number)
     other = open_engine(engine.url.render_as_string(False))
     seen = Ledger(other).link(number).operation
     other.dispose()
     assert seen is not None
-    assert (seen.attempts, seen.ambiguous, seen.sent_at, seen.next_attempt_at) == (1, True, NOW + HOUR, None)
+    assert (seen.attempts, seen.ambiguous, seen.sent_at, seen.next_attempt_at) == (2, True, NOW + HOUR, None)
 
 
 def test_success_and_what_follows_are_one_transaction(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    operation = begin(ledger, number)
-    ledger.sending(operation, NOW)
+    begun = begin(ledger, number)
     settle(ledger, number)
     task = Task({"TaskId": "task-1"})
-    ledger.succeed(operation, {"Id": "O1"}, NOW + HOUR, opportunity_id="O1", task=task, poll_at=NOW)
+    ledger.succeed(begun, {"Id": "O1"}, NOW + HOUR, opportunity_id="O1", task=task, poll_at=NOW)
     link = ledger.link(number)
     assert (link.operation, link.opportunity_id, link.task) == (None, "O1", task)
     assert due(ledger, NOW + HOUR) == [number]
@@ -77,30 +99,72 @@ def test_success_and_what_follows_are_one_transaction(ledger: Ledger) -> None:
     ]
 
 
+def test_what_follows_a_success_is_begun_in_the_same_transaction(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    following = Begin("AssociateOpportunity", {"Id": "S-1"}, intent={"fingerprint": "f"})
+    done = ledger.succeed(begin(ledger, number), {"Id": "O1"}, NOW + HOUR, following, opportunity_id="O1")
+    assert done == ledger.link(number)
+    assert done.operation is not None
+    assert done.operation == Operation(
+        done.operation.id,
+        number,
+        "AssociateOpportunity",
+        {"Id": "S-1"},
+        "",
+        {"fingerprint": "f"},
+        attempts=1,
+        ambiguous=True,
+        sent_at=NOW + HOUR,
+    )
+    assert [line["outcome"] for line in ledger.history(number)] == ["done", "open"]
+
+
+def test_a_rest_that_follows_a_success_is_noted_with_it(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    rest = Rest("Synced", "Both sides agree.", None, show=True, news=True)
+    begun = begin(ledger, number)
+    done = ledger.succeed(begun, {"Id": "O1"}, NOW + HOUR, rest, opportunity_id="O1")
+    assert done.revision == begun.revision + 1
+    assert (ledger.link(number).opportunity_id, ledger.link(number).changed_at) == ("O1", NOW + HOUR)
+    assert (ledger.rest_of(number), due(ledger, NOW + HOUR)) == (("Synced", "Both sides agree.", None), [])
+    assert len(ledger.write_backs_due(*ACME, NOW + HOUR, 9)) == 1
+
+
+@pytest.mark.parametrize("then", [Begin("AssociateOpportunity", {}), Rest("Synced", "Both sides agree.")])
+def test_what_was_planned_with_older_facts_does_not_follow(ledger: Ledger, then: Begin | Rest) -> None:
+    (number,) = add(ledger, DEAL)
+    begun = begin(ledger, number)
+    ledger.store_mapped(*ACME, [(DEAL, "Deal", Mapped({"new": "content"}), {})], NOW)
+    done = ledger.succeed(begun, {"Id": "O1"}, NOW, then, opportunity_id="O1")
+    assert done == ledger.link(number)
+    assert (done.operation, done.opportunity_id, due(ledger)) == (None, "O1", [number])
+    assert done.revision > begun.revision + 1
+
+
 def test_success_with_facts_that_cannot_be_stored_changes_nothing(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    operation = begin(ledger, number)
+    begun = begin(ledger, number)
     settle(ledger, number)
     with pytest.raises(LedgerUnavailable, match="no time zone"):
-        ledger.succeed(operation, {"Id": "O1"}, NOW, opportunity_id="O1", poll_at=datetime(2027, 1, 1))  # noqa: DTZ001
+        ledger.succeed(begun, {"Id": "O1"}, NOW, opportunity_id="O1", poll_at=datetime(2027, 1, 1))  # noqa: DTZ001
     link = ledger.link(number)
-    assert (link.operation, link.opportunity_id, due(ledger)) == (operation, "", [])
+    assert (link.operation, link.opportunity_id, due(ledger)) == (begun.operation, "", [])
 
 
 def test_failure_closes_and_postponement_keeps_open(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    operation = begin(ledger, number)
-    ledger.sending(operation, NOW)
+    begun = begin(ledger, number)
     settle(ledger, number)
-    ledger.postpone(operation, "AWS failed.", True, NOW + HOUR, NOW)
+    later = ledger.postpone(begun, "AWS failed.", True, NOW + HOUR, NOW)
     kept = ledger.link(number).operation
     assert kept is not None
-    assert (kept.body, kept.client_token, kept.attempts) == (operation.body, "t", 1)
+    assert begun.operation is not None
+    assert (kept.body, kept.client_token, kept.attempts) == (begun.operation.body, "t", 1)
     assert (kept.error, kept.ambiguous, kept.next_attempt_at) == ("AWS failed.", True, NOW + HOUR)
     assert due(ledger) == [number]
     settle(ledger, number)
     refusal = Refusal("CreateOpportunity", "f", "no")
-    ledger.fail(operation, "refused", NOW, refusal=refusal)
+    ledger.fail(later, "refused", NOW, refusal=refusal)
     link = ledger.link(number)
     assert (link.operation, link.refusal, due(ledger)) == (None, refusal, [number])
     assert [(line["outcome"], line["error"]) for line in ledger.history(number)] == [("failed", "refused")]
@@ -108,19 +172,18 @@ def test_failure_closes_and_postponement_keeps_open(ledger: Ledger) -> None:
 
 def test_calls_of_a_window_are_counted_with_their_repeats(ledger: Ledger) -> None:
     numbers = add(ledger, *(deal(n) for n in range(3)))
-    old, new, unsent = (begin(ledger, n, now=NOW + i * HOUR) for i, n in enumerate(numbers))
-    ledger.sending(old, NOW)
-    for _ in range(2):
-        ledger.sending(new, NOW + HOUR)
-    assert ledger.operations_since("acme", NOW) == 3
-    assert ledger.operations_since("acme", NOW + HOUR) == 2
-    assert ledger.operations_since("acme", NOW + 2 * HOUR) == 0
+    old, new, last = (begin(ledger, n, now=NOW + i * HOUR) for i, n in enumerate(numbers))
+    new = ledger.sending(new, NOW + HOUR)
+    assert ledger.operations_since("acme", NOW) == 4
+    assert ledger.operations_since("acme", NOW + HOUR) == 3
+    assert ledger.operations_since("acme", NOW + 3 * HOUR) == 0
     assert ledger.creates_since("acme", NOW) == 3
     assert ledger.creates_since("acme", NOW + HOUR) == 2
-    ledger.fail(unsent, "refused", NOW)
+    ledger.fail(last, "refused", NOW)
     ledger.succeed(new, {}, NOW)
     begin(ledger, numbers[1], "UpdateOpportunity", NOW + 2 * HOUR)
     assert ledger.creates_since("acme", NOW + HOUR) == 1
+    assert old.operation is not None
 
 
 @pytest.mark.parametrize("identifier", [DEAL, DEAL[:15]])
@@ -169,7 +232,7 @@ def test_identifiers_that_are_not_the_record_s_make_no_candidate(ledger: Ledger,
 
 def test_a_linked_record_has_no_candidate(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
-    ledger.change(number, NOW, opportunity_id="O1")
+    change(ledger, number, NOW, opportunity_id="O1")
     ledger.see(*ACME, [summary(1, DEAL), summary(2, DEAL)], NOW)
     add(ledger, DEAL)
     assert ledger.link(number).candidate_id == ""
@@ -182,8 +245,8 @@ def test_seeing_wakes_only_who_learned_something(ledger: Ledger) -> None:
         "LifeCycle": {"ReviewStatus": "Submitted", "Stage": "Qualified", "NextSteps": "call"},
         "Customer": {"Account": {"CompanyName": "Acme", "Address": {"City": "Ulm", "CountryCode": "DE"}}},
     }
-    ledger.change(first, NOW, opportunity_id="O1", existing=whole)
-    ledger.change(second, NOW, opportunity_id="O2", existing={"Id": "O2"})
+    change(ledger, first, NOW, opportunity_id="O1", existing=whole)
+    change(ledger, second, NOW, opportunity_id="O2", existing={"Id": "O2"})
     for number in (first, second):
         settle(ledger, number)
     brief = {
@@ -203,11 +266,11 @@ def test_seeing_wakes_only_who_learned_something(ledger: Ledger) -> None:
 def test_polls_come_in_order_and_in_batches(ledger: Ledger) -> None:
     numbers = add(ledger, *(deal(n) for n in range(3)))
     for number, hours in zip(numbers, (3, 1, 2), strict=True):
-        ledger.change(number, NOW, poll_at=NOW + hours * HOUR)
+        change(ledger, number, NOW, poll_at=NOW + hours * HOUR)
     assert [link.id for link in ledger.polls_due(*ACME, NOW + 2 * HOUR, 9)] == [numbers[1], numbers[2]]
     assert [link.id for link in ledger.polls_due(*ACME, NOW + 9 * HOUR, 1)] == [numbers[1]]
     assert ledger.work_due(*ACME, NOW + 2 * HOUR)["observe"] == 2
-    ledger.change(numbers[1], NOW, poll_at=None)
+    change(ledger, numbers[1], NOW, poll_at=None)
     assert [link.id for link in ledger.polls_due(*ACME, NOW + 9 * HOUR, 1)] == [numbers[2]]
 
 
@@ -251,7 +314,7 @@ def test_a_write_back_that_ends_after_the_facts_changed_waits_for_the_next_rest(
     (number,) = add(ledger, DEAL)
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
-    ledger.change(number, NOW, attempts=1)
+    change(ledger, number, NOW, attempts=1)
     ledger.written({number: ({}, "UNABLE_TO_LOCK_ROW", NOW + HOUR)})
     assert ledger.write_backs_due(*ACME, NOW + 9 * HOUR, 9) == []
     assert due(ledger) == [number]

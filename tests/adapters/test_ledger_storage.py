@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_facts import ACME, DEAL, NOW, add, begin, deal, settle, show, summary
+from ledger_facts import ACME, DEAL, NOW, add, begin, change, deal, settle, show, summary
 from sqlalchemy import Engine, event
-from sqlmodel import Session
 
 from connector.adapters.ledger import Ledger, open_engine
-from connector.adapters.ledger.rows import WatermarkRow
 from connector.core.model import Mapped
 from connector.errors import ConfigError, LedgerUnavailable, StaleVersion
+from connector.ports import Begin
 
 
 def test_connections_and_catalogs_never_mix(ledger: Ledger) -> None:
     keys = [("acme", "Sandbox"), ("acme", "AWS"), ("other", "Sandbox")]
     numbers = [add(ledger, DEAL, key=key)[0] for key in keys]
     for number, identifier in zip(numbers, ("O1", "O2", "O3"), strict=True):
-        ledger.change(number, NOW, opportunity_id=identifier, poll_at=NOW)
+        change(ledger, number, NOW, opportunity_id=identifier, poll_at=NOW)
     ledger.see("acme", "AWS", [summary(8, deal(5)), summary(1, DEAL, LifeCycle={"Stage": "Won"})], NOW)
     assert ledger.sighted("acme", "AWS", deal(5)) == "O8"
     for key, number in zip(keys, numbers, strict=True):
@@ -50,7 +49,7 @@ def test_connections_and_catalogs_never_mix(ledger: Ledger) -> None:
 def test_instants_come_back_aware_in_utc_to_the_microsecond(ledger: Ledger, offset: float) -> None:
     moment = datetime(2027, 3, 1, 8, 30, 0, 123_456, timezone(timedelta(hours=offset)))
     (number,) = add(ledger, DEAL)
-    ledger.change(number, NOW, next_try_at=moment)
+    change(ledger, number, NOW, next_try_at=moment)
     found = ledger.link(number).next_try_at
     assert found is not None
     assert (found, found.tzinfo) == (moment, UTC)
@@ -59,14 +58,14 @@ def test_instants_come_back_aware_in_utc_to_the_microsecond(ledger: Ledger, offs
 def test_naive_instants_are_refused(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
     with pytest.raises(LedgerUnavailable, match="no time zone"):
-        ledger.change(number, NOW, next_try_at=datetime(2027, 1, 1))  # noqa: DTZ001
+        change(ledger, number, NOW, next_try_at=datetime(2027, 1, 1))  # noqa: DTZ001
     assert ledger.link(number).next_try_at is None
 
 
 @pytest.mark.parametrize("value", ["日本", "🚀", '"\\', "a\u2028b", "\x01", "e\u0301", "\ud83d"])
 def test_json_keeps_every_character(ledger: Ledger, value: str) -> None:
     (number,) = add(ledger, DEAL)
-    ledger.change(number, NOW, existing={"Text": [value, {value: None}], "Number": 1.5, "Flag": False})
+    change(ledger, number, NOW, existing={"Text": [value, {value: None}], "Number": 1.5, "Flag": False})
     assert ledger.link(number).existing == {"Text": [value, {value: None}], "Number": 1.5, "Flag": False}
 
 
@@ -77,10 +76,9 @@ def test_twenty_threads_write_at_once(ledger: Ledger) -> None:
     def work(number: int) -> None:
         together.wait(10)
         for _ in range(3):
-            operation = begin(ledger, number, "UpdateOpportunity")
-            ledger.sending(operation, NOW)
+            begun = begin(ledger, number, "UpdateOpportunity")
             ledger.add_usage("acme", "reads", 1, NOW)
-            ledger.succeed(operation, {"Id": "O1"}, NOW, attempts=ledger.link(number).attempts + 1)
+            ledger.succeed(begun, {"Id": "O1"}, NOW, attempts=ledger.link(number).attempts + 1)
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(work, numbers))
@@ -123,6 +121,7 @@ def file_engine(tmp_path: Path, template: Path) -> Iterator[Engine]:
 def test_a_full_disk_leaves_nothing_behind(file_engine: Engine) -> None:
     ledger = Ledger(file_engine)
     (number,) = add(ledger, DEAL)
+    ledger.close()
     file_engine.dispose()
 
     @event.listens_for(file_engine, "connect")
@@ -130,7 +129,7 @@ def test_a_full_disk_leaves_nothing_behind(file_engine: Engine) -> None:
         connection.execute("PRAGMA max_page_count = 1")
 
     with pytest.raises(LedgerUnavailable, match="full") as caught:
-        ledger.begin(ledger.link(number), "CreateOpportunity", {"Text": "x" * 100_000}, "t", NOW)
+        ledger.begin(ledger.link(number), Begin("CreateOpportunity", {"Text": "x" * 100_000}, "t"), NOW)
     assert str(caught.value) == (
         "The ledger cannot be used: database or disk is full. Nothing is written to AWS or Salesforce until it can."
     )
@@ -167,16 +166,15 @@ def test_an_error_inside_a_transaction_rolls_it_back(ledger: Ledger, engine: Eng
     class Interrupted(Exception):
         pass
 
-    def interrupt(session: Session, *_: Any) -> None:
-        if any(isinstance(row, WatermarkRow) for row in session.new):
-            raise Interrupted
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
 
-    event.listen(Session, "before_commit", interrupt)
+    event.listen(engine, "commit", interrupt)
     try:
         with pytest.raises(Interrupted):
             ledger.set_watermark("acme", "pull", "1")
     finally:
-        event.remove(Session, "before_commit", interrupt)
+        event.remove(engine, "commit", interrupt)
     assert ledger.watermark("acme", "pull") == ""
     ledger.set_watermark("acme", "pull", "2")
     assert ledger.watermark("acme", "pull") == "2"

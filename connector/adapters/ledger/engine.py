@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlmodel import Session
 
 from connector.errors import ConfigError, LedgerUnavailable
+
+CONNECTIONS = 40
+"""As many as threads may be at work: ``in_flight`` at most, and the jobs."""
 
 
 def open_engine(url: str) -> Engine:
@@ -24,7 +27,9 @@ def open_engine(url: str) -> Engine:
         parsed = make_url(url)
         if not parsed.drivername.startswith("sqlite"):
             return create_engine(parsed, pool_pre_ping=True)
-        engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+        # Enough connections to keep: opening one costs more than all that is done with it.
+        arguments = {"timeout": 30, "check_same_thread": False}
+        engine = create_engine(parsed, connect_args=arguments, pool_size=CONNECTIONS)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         name = str(url).partition(":")[0]
         raise ConfigError(
@@ -38,11 +43,6 @@ def open_engine(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
     return engine
 
 
@@ -52,19 +52,52 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = threading.Lock()
+        self._keeps = engine.dialect.name == "sqlite"  # a server may have closed it meanwhile
+        self._kept: Connection | None = None
 
     @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with telling_outages(), Session(self._engine) as session:
-            yield session
+    def _read(self) -> Iterator[Connection]:
+        with telling_outages(), self._engine.connect() as connection:
+            yield connection
 
     @contextmanager
-    def _write(self) -> Iterator[Session]:
-        """One transaction. A commit that fails leaves nothing behind and stops all writing."""
-        with telling_outages(), self._writing, Session(self._engine, expire_on_commit=False) as session:
-            session.connection(execution_options={"writes": True})
-            yield session
-            session.commit()
+    def _write(self) -> Iterator[Connection]:
+        """One transaction. A commit that fails leaves nothing behind and stops all writing.
+
+        Its connection is kept for the next one: to borrow it each time costs more than what most of them do. One
+        that saw trouble is given back, and the next is a fresh one.
+        """
+        with telling_outages(), self._writing:
+            connection, self._kept = self._kept or self._engine.connect(), None
+            try:
+                with connection.begin():
+                    begin_writing(connection)
+                    yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if self._keeps:
+                self._kept = connection
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        """Give back what is kept; whoever writes later gets a connection of its own."""
+        with self._writing:
+            connection, self._kept = self._kept, None
+        if connection is not None:
+            connection.close()
+
+
+def begin_writing(connection: Connection) -> None:
+    """Make SQLite begin its transaction, as a writer from the start; a server has begun it already.
+
+    Without it each statement of a SQLite connection is a transaction of its own, which is all that reading needs.
+    """
+    if connection.dialect.name == "sqlite":
+        # To the driver itself: by way of SQLAlchemy it takes longer than many a statement that follows.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE")
 
 
 @contextmanager
@@ -72,7 +105,7 @@ def telling_outages() -> Iterator[None]:
     """Whatever the database refuses becomes LedgerUnavailable, with its own first line as the reason."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(". ")
         message = f"The ledger cannot be used: {reason}."
         raise LedgerUnavailable(message, "Nothing is written to AWS or Salesforce until it can.") from error

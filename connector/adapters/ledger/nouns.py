@@ -1,4 +1,4 @@
-"""Rows to the core's nouns and facts back into rows, with the queries over links that every part needs.
+"""Rows to the core's nouns and facts back into columns, with the statements over links that every part needs.
 
 Nothing here opens or ends a transaction.
 """
@@ -6,21 +6,47 @@ Nothing here opens or ends a transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import String, bindparam
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    String,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlmodel import Session, col, select
 
-from connector.adapters.ledger.rows import LinkRow, OperationRow
+from connector.adapters.ledger.rows import LINK, OPERATION
 from connector.core.model import Association, Link, Mapped, Operation, Refusal, Structure, Task
-from connector.ports import LinkChanges
+from connector.errors import LedgerUnavailable, StaleVersion
+from connector.ports import LinkChanges, Rest
 
 CHUNK = 500
 """Rows that are looked at together."""
+OPEN = OPERATION.c.state == literal_column("'open'")
+"""As the index for it says, so that it is used."""
+
+_OPERATION = ("id", "action", "body", "intent", "client_token", "attempts", "ambiguous", "sent_at", "next_attempt_at")
+LINKS: Select[Any] = select(
+    *(column for column in LINK.c if column.name != "mapped"),
+    cast(LINK.c.mapped, Text).label("mapped"),
+    *(OPERATION.c[name].label(f"operation_{name}") for name in (*_OPERATION, "error")),
+).select_from(LINK.outerjoin(OPERATION, and_(OPERATION.c.link_id == LINK.c.id, OPEN)))
+"""Every link with its open operation."""
+_BY_ID = LINKS.where(LINK.c.id == bindparam("link_id"))
 
 
 class TextsOf(FunctionElement[Any]):
@@ -44,56 +70,114 @@ def _in_postgresql(element: TextsOf, compiler: Any, **options: Any) -> str:
 def is_among(column: Any, texts: Sequence[str]) -> Any:
     """``column IN (texts)``, however many there are."""
     listed = bindparam(None, json.dumps(list(texts)), String, unique=True)
-    return col(column).op("IN", is_comparison=True)(TextsOf(listed))
+    return column.op("IN", is_comparison=True)(TextsOf(listed))
 
 
 def within(query: Any, connection: str, catalog: str, only: Sequence[str] | None = None) -> Any:
-    """A query over links, narrowed to one connection and catalog, and to these Salesforce ids."""
-    narrowed = query.where(LinkRow.connection == connection, LinkRow.catalog == catalog)
-    return narrowed if only is None else narrowed.where(is_among(LinkRow.salesforce_id, only))
+    """A statement over links, narrowed to one connection and catalog, and to these Salesforce ids."""
+    narrowed = query.where(LINK.c.connection == connection, LINK.c.catalog == catalog)
+    return narrowed if only is None else narrowed.where(is_among(LINK.c.salesforce_id, only))
 
 
 def links_of(connection: str, catalog: str, only: Sequence[str] | None = None) -> Any:
-    """The query for whole links."""
-    return within(select(LinkRow), connection, catalog, only)
+    """The query for whole links with their open operations."""
+    return within(LINKS, connection, catalog, only)
 
 
-def locked_link(session: Session, link_id: int) -> LinkRow:
-    """A link's row, kept from other processes until the transaction ends (SQLite has one writer anyway)."""
-    return session.get_one(LinkRow, link_id, with_for_update=True)
+def read_link(connection: Connection, link_id: int) -> Link:
+    """One link. Raises LedgerUnavailable when there is none with this number."""
+    row = connection.execute(_BY_ID, {"link_id": link_id}).first()
+    if row is None:
+        raise LedgerUnavailable(
+            f"The ledger cannot be used: it has no link {link_id}.", "Was it restored from a backup?"
+        )
+    return to_link(row)
 
 
-def touch(row: LinkRow, now: datetime) -> None:
+TOUCHED: Mapping[str, Any] = {"rest_status": "", "rest_message": "", "write_back_at": None}
+
+
+def touched(now: datetime) -> dict[str, Any]:
     """Facts changed: what the last plan came to no longer counts nor is shown, and advance looks again."""
-    row.rest_status = row.rest_message = ""
-    row.write_back_at = None
-    row.due_at = now
+    return {**TOUCHED, "due_at": now}
 
 
-def apply(row: LinkRow, changes: LinkChanges) -> None:
-    """Set facts, given in the core's own types."""
-    for name, value in changes.items():
-        if isinstance(value, Task):
-            value = value.facts
-        elif isinstance(value, Refusal):
-            value = value.to_json()
-        elif name == "attached" and value is not None:
-            value = [[a.entity_type, a.identifier] for a in value]  # type: ignore[attr-defined]
-        setattr(row, name, value)
+def to_resting(rest: Rest, now: datetime) -> dict[str, Any]:
+    """The columns of a link at rest."""
+    return {
+        "rest_status": rest.status,
+        "rest_message": rest.message,
+        "due_at": rest.until,
+        "write_back_at": now if rest.show else None,
+        **({"changed_at": now} if rest.news else {}),
+    }
 
 
-def to_link(session: Session, row: LinkRow) -> Link:
-    """The link with its open operation."""
-    query = select(OperationRow).where(OperationRow.link_id == row.id, OperationRow.state == "open")
-    operation = session.exec(query).first()
+def to_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts, given in the core's own types, as column values."""
+    return {name: _to_column(value) for name, value in changes.items()}
+
+
+def _to_column(value: Any) -> Any:
+    if isinstance(value, Task):
+        return value.facts
+    if isinstance(value, Refusal):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [[a.entity_type, a.identifier] for a in value]
+    return value
+
+
+_FACTS = frozenset(one.name for one in fields(Link))
+_SEEN = LINK.c.revision == bindparam("seen_revision")
+
+
+@lru_cache(maxsize=256)
+def _setting(names: tuple[str, ...], *, as_seen: bool) -> Update:
+    """The statement that sets these columns of a link; building one costs more than running it."""
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    statement = update(LINK).where(LINK.c.id == bindparam("link_id"))
+    statement = statement.where(_SEEN) if as_seen else statement
+    return statement.values({**values, "revision": LINK.c.revision + 1})
+
+
+def set_facts(
+    connection: Connection,
+    link: Link,
+    changes: LinkChanges,
+    columns: Mapping[str, Any],
+    *,
+    only_as_seen: bool,
+    **more: Any,
+) -> Link:
+    """Store facts and further columns of a link, and give it as it is from now on; ``more`` are parts of the noun.
+
+    When the link is no longer as it was seen, ``only_as_seen`` raises StaleVersion and stores nothing; else the
+    facts are stored all the same, and the link is read again.
+    """
+    values = {**columns, **to_columns(changes)}
+    names, about = tuple(values), {"link_id": link.id}
+    as_seen = {**values, **about, "seen_revision": link.revision}
+    if connection.execute(_setting(names, as_seen=True), as_seen).rowcount:
+        known: dict[str, Any] = {name: value for name, value in changes.items() if name in _FACTS}
+        return replace(link, revision=link.revision + 1, **known, **more)
+    if only_as_seen:
+        raise StaleVersion(f"The facts of {link.salesforce_id} have changed since they were planned with.")
+    connection.execute(_setting(names, as_seen=False), {**values, **about})
+    return read_link(connection, link.id)
+
+
+def to_link(row: Row[Any]) -> Link:
+    """The link with its open operation, of a row of ``LINKS``."""
     return Link(
-        id=row.id or 0,
+        id=row.id,
+        revision=row.revision,
         connection=row.connection,
         catalog=row.catalog,
         salesforce_id=row.salesforce_id,
         name=row.name,
-        presence=row.presence,  # type: ignore[arg-type]
-        mapped=None if row.mapped is None else Mapped.from_json(row.mapped),
+        presence=row.presence,
+        mapped=None if row.mapped is None else _to_mapped(row.mapped),
         opportunity_id=row.opportunity_id,
         candidate_id=row.candidate_id,
         existing=row.existing,
@@ -102,7 +186,7 @@ def to_link(session: Session, row: LinkRow) -> Link:
         task=None if row.task is None else Task(row.task),
         submitted=row.submitted,
         refusal=None if row.refusal is None else Refusal.from_json(row.refusal),
-        operation=None if operation is None else to_operation(operation),
+        operation=None if row.operation_id is None else _to_operation(row),
         attempts=row.attempts,
         next_try_at=row.next_try_at,
         changed_at=row.changed_at,
@@ -111,23 +195,29 @@ def to_link(session: Session, row: LinkRow) -> Link:
     )
 
 
-def to_operation(row: OperationRow) -> Operation:
+@lru_cache(maxsize=512)
+def _to_mapped(text: str) -> Mapped:
+    """The largest part of a row, read several times on a record's way and hardly ever another."""
+    return Mapped.from_json(json.loads(text))
+
+
+def _to_operation(row: Row[Any]) -> Operation:
     return Operation(
-        id=row.id or 0,
-        link_id=row.link_id,
-        action=row.action,
-        body=json.loads(row.body),
-        intent=row.intent or {},
-        client_token=row.client_token,
-        attempts=row.attempts,
-        ambiguous=row.ambiguous,
-        sent_at=row.sent_at,
-        next_attempt_at=row.next_attempt_at,
-        error=row.error,
+        id=row.operation_id,
+        link_id=row.id,
+        action=row.operation_action,
+        body=json.loads(row.operation_body),
+        intent=row.operation_intent or {},
+        client_token=row.operation_client_token,
+        attempts=row.operation_attempts,
+        ambiguous=row.operation_ambiguous,
+        sent_at=row.operation_sent_at,
+        next_attempt_at=row.operation_next_attempt_at,
+        error=row.operation_error,
     )
 
 
-def to_history(row: OperationRow) -> Structure:
+def to_history(row: Row[Any]) -> Structure:
     """One line of a link's story."""
     at = row.finished_at or row.sent_at or row.created_at
     return {

@@ -3,127 +3,179 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
-from typing import Unpack
+from typing import Any, Unpack
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from connector.adapters.ledger.engine import Transactions
-from connector.adapters.ledger.nouns import apply, locked_link, to_history, to_link, to_operation, touch
-from connector.adapters.ledger.rows import OperationRow
+from connector.adapters.ledger.nouns import OPEN, read_link, set_facts, to_history, to_resting, touched
+from connector.adapters.ledger.rows import OPERATION
 from connector.core.model import Link, Operation, Structure
 from connector.errors import StaleVersion
-from connector.ports import LinkChanges
+from connector.ports import Begin, LinkChanges, Rest
+
+_BEGIN = insert(OPERATION)
+_NOTED = ("attempts", "ambiguous", "sent_at", "next_attempt_at", "error")
+_CLOSED = ("state", "finished_at", "error", "ambiguous", "response")
+_THIS = update(OPERATION).where(OPERATION.c.id == bindparam("operation_id"))
+_NOTE = _THIS.values({name: bindparam(name) for name in _NOTED})
+_CLOSE = _THIS.values({name: bindparam(name) for name in _CLOSED})
 
 
 class Operations(Transactions):
-    """The operations of links. Every public method is one transaction."""
+    """The operations of links. Every public method is one transaction, and gives the link as it is after it."""
 
-    def begin(
+    def begin(self, link: Link, begin: Begin, now: datetime) -> Link:
+        """Write an operation ahead, its exact body and token: from here on it may be sent at any moment.
+
+        Raises StaleVersion when the link is no longer as the plan saw it, or while another operation of it is open:
+        plan again.
+        """
+        with self._write() as connection:
+            try:
+                _refuse_second(link)
+                begun = set_facts(connection, link, {}, {}, only_as_seen=True)
+            except StaleVersion:
+                _refuse_second(read_link(connection, link.id))
+                raise
+            return _write_ahead(connection, begun, begin, now)
+
+    def sending(self, link: Link, now: datetime) -> Link:
+        """Commit that the link's operation is sent once more: its outcome is unknown until it is recorded."""
+        operation = _operation_of(link)
+        sent = replace(operation, attempts=operation.attempts + 1, sent_at=now, ambiguous=True, next_attempt_at=None)
+        return self._note(link, sent, {}, now)
+
+    def succeed(
         self,
         link: Link,
-        action: str,
-        body: Structure,
-        client_token: str,
+        response: Structure,
         now: datetime,
-        intent: Structure | None = None,
-    ) -> Operation:
-        """Write an operation ahead: its exact body and token are committed before anything is sent.
+        then: Begin | Rest | None = None,
+        **changes: Unpack[LinkChanges],
+    ) -> Link:
+        """Record the answer, the facts that follow from it, and what the link does then, in one transaction.
 
-        ``intent`` is what will have been agreed once it is done. Raises StaleVersion when the link is no longer as
-        the plan saw it, or while another operation of it is open: plan again.
+        The last counts only if nobody else has changed the link meanwhile: then its revision is one more.
         """
-        row = OperationRow(
-            link_id=link.id,
-            connection=link.connection,
-            action=action,
-            body=json.dumps(body, ensure_ascii=False),
-            intent=intent,
-            client_token=client_token,
-            created_at=now,
-        )
-        with self._write() as session:
-            # The lock makes two processes take turns; the unique index would refuse the second one too.
-            stored = locked_link(session, link.id)
-            _refuse_second(session, link)
-            if to_link(session, stored) != link:
-                raise StaleVersion(f"The facts of {link.salesforce_id} have changed since they were planned with.")
-            session.add(row)
-            session.flush()
-            return to_operation(row)
+        with self._write() as connection:
+            done = _close(connection, link, "done", "", response, changes, now, then)
+            if isinstance(then, Begin) and done.revision == link.revision + 1:
+                return _write_ahead(connection, done, then, now)
+            return done
 
-    def sending(self, operation: Operation, now: datetime) -> None:
-        """Commit that the call is being made: from here on its outcome is unknown until it is recorded."""
-        with self._write() as session:
-            row = session.get_one(OperationRow, operation.id)
-            row.attempts, row.sent_at, row.ambiguous, row.next_attempt_at = row.attempts + 1, now, True, None
-
-    def succeed(self, operation: Operation, response: Structure, now: datetime, **changes: Unpack[LinkChanges]) -> None:
-        """Record the answer and the facts that follow from it, in one transaction."""
-        with self._write() as session:
-            row = _close(session, operation, "done", "", now)
-            row.response = response
-            _learn(session, row, changes, now)
-
-    def fail(self, operation: Operation, error: str, now: datetime, **changes: Unpack[LinkChanges]) -> None:
+    def fail(self, link: Link, error: str, now: datetime, **changes: Unpack[LinkChanges]) -> Link:
         """Record that the operation was certainly not carried out and will not be repeated as it is."""
-        with self._write() as session:
-            row = _close(session, operation, "failed", error, now)
-            _learn(session, row, changes, now)
+        with self._write() as connection:
+            return _close(connection, link, "failed", error, None, changes, now)
 
-    def postpone(self, operation: Operation, error: str, ambiguous: bool, until: datetime, now: datetime) -> None:
+    def postpone(self, link: Link, error: str, ambiguous: bool, until: datetime, now: datetime) -> Link:
         """Keep the operation open and try the same bytes later."""
-        with self._write() as session:
-            row = session.get_one(OperationRow, operation.id)
-            row.error, row.ambiguous, row.next_attempt_at = error, ambiguous, until
-            _learn(session, row, {}, now)
+        later = replace(_operation_of(link), error=error, ambiguous=ambiguous, next_attempt_at=until)
+        return self._note(link, later, touched(now), now)
+
+    def _note(self, link: Link, operation: Operation, columns: dict[str, Any], now: datetime) -> Link:
+        values = {"operation_id": operation.id, **{name: getattr(operation, name) for name in _NOTED}}
+        with self._write() as connection:
+            connection.execute(_NOTE, values)
+            return set_facts(connection, link, {}, columns, only_as_seen=False, operation=operation)
 
     def history(self, link_id: int) -> list[Structure]:
         """Every operation of a link, oldest first: at, action, outcome, attempts, error, response."""
-        query = select(OperationRow).where(OperationRow.link_id == link_id).order_by(col(OperationRow.id))
-        with self._read() as session:
-            return [to_history(row) for row in session.exec(query)]
+        query = select(OPERATION).where(OPERATION.c.link_id == link_id).order_by(OPERATION.c.id)
+        with self._read() as connection:
+            return [to_history(row) for row in connection.execute(query)]
 
     def creates_since(self, connection: str, moment: datetime) -> int:
         """Opportunities created, or about to be, since then."""
-        query = select(func.count()).where(
-            OperationRow.connection == connection,
-            OperationRow.action == "CreateOpportunity",
-            OperationRow.state != "failed",
-            col(OperationRow.created_at) >= moment,
+        return self._count(
+            select(func.count()).where(
+                OPERATION.c.connection == connection,
+                OPERATION.c.action == "CreateOpportunity",
+                OPERATION.c.state != "failed",
+                OPERATION.c.created_at >= moment,
+            )
         )
-        with self._read() as session:
-            return int(session.exec(query).one())
 
     def operations_since(self, connection: str, moment: datetime) -> int:
         """Calls sent since then, repeats counted, for the 24-hour allowance."""
-        query = select(func.coalesce(func.sum(OperationRow.attempts), 0)).where(
-            OperationRow.connection == connection, col(OperationRow.sent_at) >= moment
+        return self._count(
+            select(func.coalesce(func.sum(OPERATION.c.attempts), 0)).where(
+                OPERATION.c.connection == connection, OPERATION.c.sent_at >= moment
+            )
         )
-        with self._read() as session:
-            return int(session.exec(query).one())
 
     def open_operations(self, connection: str) -> int:
-        query = select(func.count()).where(OperationRow.connection == connection, OperationRow.state == "open")
-        with self._read() as session:
-            return int(session.exec(query).one())
+        return self._count(select(func.count()).where(OPERATION.c.connection == connection, OPEN))
+
+    def _count(self, query: Any) -> int:
+        with self._read() as connection:
+            return int(connection.execute(query).scalar_one())
 
 
-def _refuse_second(session: Session, link: Link) -> None:
-    query = select(OperationRow.action).where(OperationRow.link_id == link.id, OperationRow.state == "open")
-    action = session.exec(query).first()
-    if action is not None:
-        raise StaleVersion(f"{action} of {link.salesforce_id} is still open.", "It comes first; this is planned again.")
+def _operation_of(link: Link) -> Operation:
+    if link.operation is None:
+        raise ValueError(f"link {link.id} has no open operation")
+    return link.operation
 
 
-def _close(session: Session, operation: Operation, state: str, error: str, now: datetime) -> OperationRow:
-    row = session.get_one(OperationRow, operation.id)
-    row.state, row.finished_at, row.error, row.ambiguous = state, now, error, False
-    return row
+def _write_ahead(connection: Connection, link: Link, begin: Begin, now: datetime) -> Link:
+    values = {
+        "link_id": link.id,
+        "connection": link.connection,
+        "action": begin.action,
+        "body": json.dumps(begin.body, ensure_ascii=False),
+        "intent": begin.intent,
+        "client_token": begin.client_token,
+        "state": "open",
+        "attempts": 1,
+        "ambiguous": True,
+        "created_at": now,
+        "sent_at": now,
+        "error": "",
+    }
+    key = connection.execute(_BEGIN, values).inserted_primary_key
+    assert key is not None
+    operation = Operation(
+        key[0],
+        link.id,
+        begin.action,
+        begin.body,
+        begin.client_token,
+        begin.intent or {},
+        attempts=1,
+        ambiguous=True,
+        sent_at=now,
+    )
+    return replace(link, operation=operation)
 
 
-def _learn(session: Session, row: OperationRow, changes: LinkChanges, now: datetime) -> None:
-    link = locked_link(session, row.link_id)
-    apply(link, changes)
-    touch(link, now)
+def _close(
+    connection: Connection,
+    link: Link,
+    state: str,
+    error: str,
+    response: Structure | None,
+    changes: LinkChanges,
+    now: datetime,
+    then: Begin | Rest | None = None,
+) -> Link:
+    closed = (state, now, error, False, response)
+    connection.execute(_CLOSE, {"operation_id": _operation_of(link).id, **dict(zip(_CLOSED, closed, strict=True))})
+    resting = to_resting(then, now) if isinstance(then, Rest) else {}
+    if resting:
+        try:
+            return set_facts(connection, link, changes, resting, only_as_seen=True, operation=None)
+        except StaleVersion:
+            pass  # the rest was planned with older facts
+    return set_facts(connection, link, changes, touched(now), only_as_seen=False, operation=None)
+
+
+def _refuse_second(link: Link) -> None:
+    if link.operation is not None:
+        raise StaleVersion(
+            f"{link.operation.action} of {link.salesforce_id} is still open.",
+            "It comes first; this is planned again.",
+        )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func
-from sqlmodel import col, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from connector.adapters.ledger.engine import Transactions
-from connector.adapters.ledger.rows import RequestRow, UsageRow, WatermarkRow
+from connector.adapters.ledger.rows import OPERATION, REQUEST, USAGE, WATERMARK
 
 HOUR = timedelta(hours=1)
 DAY = 24 * HOUR
@@ -22,45 +21,60 @@ class Progress(Transactions):
 
     def watermark(self, connection: str, name: str) -> str:
         """What was last set, "" when nothing was."""
-        with self._read() as session:
-            row = session.get(WatermarkRow, (connection, name))
-            return row.value if row is not None else ""
+        query = select(WATERMARK.c.value).where(WATERMARK.c.connection == connection, WATERMARK.c.name == name)
+        with self._read() as reading:
+            return str(reading.execute(query).scalar() or "")
 
     def set_watermark(self, connection: str, name: str, value: str) -> None:
-        with self._write() as session:
-            session.merge(WatermarkRow(connection=connection, name=name, value=value))
+        with self._write() as writing:
+            set_value(writing, connection, name, value)
 
     def add_usage(self, connection: str, kind: str, calls: int, now: datetime) -> None:
         """Count calls in the hour they were made in; what is older than two days is forgotten."""
         hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        with self._write() as session:
-            row = session.get(UsageRow, (connection, kind, hour)) or UsageRow(
-                connection=connection, kind=kind, hour=hour
-            )
-            row.calls += calls
-            session.add(row)
-            session.exec(delete(UsageRow).where(col(UsageRow.hour) < now - 2 * DAY))
+        here = (USAGE.c.connection == connection, USAGE.c.kind == kind, USAGE.c.hour == hour)
+        with self._write() as writing:
+            if not writing.execute(update(USAGE).where(*here).values(calls=USAGE.c.calls + calls)).rowcount:
+                writing.execute(insert(USAGE).values(connection=connection, kind=kind, hour=hour, calls=calls))
+            writing.execute(delete(USAGE).where(USAGE.c.hour < now - 2 * DAY))
 
     def usage(self, connection: str, kind: str, now: datetime) -> int:
         """Calls of the last 24 hours, counted by whole hours (never too few)."""
-        query = select(func.coalesce(func.sum(UsageRow.calls), 0)).where(
-            UsageRow.connection == connection, UsageRow.kind == kind, col(UsageRow.hour) > now - DAY - HOUR
+        query = select(func.coalesce(func.sum(USAGE.c.calls), 0)).where(
+            USAGE.c.connection == connection, USAGE.c.kind == kind, USAGE.c.hour > now - DAY - HOUR
         )
-        with self._read() as session:
-            return int(session.exec(query).one())
+        with self._read() as reading:
+            return int(reading.execute(query).scalar_one())
+
+    def first_write(self, connection: str, since: datetime) -> datetime | None:
+        """When the earliest of the calls sent since then was sent: the first to leave a window that begins there."""
+        query = select(func.min(OPERATION.c.sent_at)).where(
+            OPERATION.c.connection == connection, OPERATION.c.sent_at >= since
+        )
+        with self._read() as reading:
+            found: datetime | None = reading.execute(query).scalar_one()
+            return found
 
     def request(self, connection: str, salesforce_ids: Sequence[str], now: datetime) -> None:
         """Ask the process that owns the ledger to read these records again."""
-        asked = [RequestRow(connection=connection, salesforce_id=i, requested_at=now) for i in salesforce_ids]
-        with self._write() as session:
-            session.add_all(asked)
+        asked = [{"connection": connection, "salesforce_id": i, "requested_at": now} for i in salesforce_ids]
+        if asked:
+            with self._write() as writing:
+                writing.execute(insert(REQUEST), asked)
 
     def requests(self, connection: str) -> list[tuple[int, str]]:
         """(number, Salesforce id) of what was asked for and not done yet, the oldest first, some at a time."""
-        query = select(RequestRow).where(RequestRow.connection == connection).order_by(col(RequestRow.id))
-        with self._read() as session:
-            return [(row.id or 0, row.salesforce_id) for row in session.exec(query.limit(REQUESTS))]
+        query = select(REQUEST.c.id, REQUEST.c.salesforce_id).where(REQUEST.c.connection == connection)
+        with self._read() as reading:
+            return [(number, i) for number, i in reading.execute(query.order_by(REQUEST.c.id).limit(REQUESTS))]
 
     def requests_done(self, numbers: Sequence[int]) -> None:
-        with self._write() as session:
-            session.exec(delete(RequestRow).where(col(RequestRow.id).in_(numbers)))
+        with self._write() as writing:
+            writing.execute(delete(REQUEST).where(REQUEST.c.id.in_(numbers)))
+
+
+def set_value(writing: Connection, connection: str, name: str, value: str) -> None:
+    """Set a watermark within a transaction."""
+    here = (WATERMARK.c.connection == connection, WATERMARK.c.name == name)
+    if not writing.execute(update(WATERMARK).where(*here).values(value=value)).rowcount:
+        writing.execute(insert(WATERMARK).values(connection=connection, name=name, value=value))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Optional
 
-from sqlalchemy import JSON, Column, DateTime, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, DateTime, Index, Integer, Table, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -56,6 +56,7 @@ def _text() -> Any:
 class LinkRow(SQLModel, table=True):
     """One Salesforce record and its AWS opportunity.
 
+    ``revision`` grows with every change of a fact, so that whoever planned with an older one is told.
     ``due_at``, ``poll_at`` and ``write_back_at`` say when advance, observe and write back have to look (null: not
     at all), so that their cost grows with what is open. ``rest_*`` is what the last plan came to; it is written
     in the transaction that clears ``due_at`` and cleared by every change of the facts it was computed from.
@@ -74,6 +75,7 @@ class LinkRow(SQLModel, table=True):
     )
 
     id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
+    revision: int = Field(default=0, sa_column=Column(Integer(), nullable=False, server_default="0"))
     connection: str = Field(max_length=63)
     catalog: str = Field(max_length=16)
     salesforce_id: str = Field(max_length=18)
@@ -178,3 +180,11 @@ class RequestRow(SQLModel, table=True):
     connection: str = Field(max_length=63, index=True)
     salesforce_id: str = Field(max_length=18)
     requested_at: Optional[datetime] = _instant()  # noqa: UP045
+
+
+LINK: Table = LinkRow.__table__  # type: ignore[attr-defined]
+OPERATION: Table = OperationRow.__table__  # type: ignore[attr-defined]
+SIGHTING: Table = SightingRow.__table__  # type: ignore[attr-defined]
+WATERMARK: Table = WatermarkRow.__table__  # type: ignore[attr-defined]
+USAGE: Table = UsageRow.__table__  # type: ignore[attr-defined]
+REQUEST: Table = RequestRow.__table__  # type: ignore[attr-defined]

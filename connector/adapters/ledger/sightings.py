@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from connector.adapters.ledger.engine import Transactions
-from connector.adapters.ledger.nouns import is_among, links_of, touch
-from connector.adapters.ledger.rows import LinkRow, SightingRow
+from connector.adapters.ledger.nouns import is_among, touched, within
+from connector.adapters.ledger.rows import LINK, SIGHTING
+from connector.core.lifecycle import TaskStatus, has_begun
 from connector.core.model import Structure
 from connector.core.selection import is_id, to_id18
+
+_LEARN = update(LINK).where(LINK.c.id == bindparam("link_id"))
+_COLUMNS = ("id", "salesforce_id", "opportunity_id", "candidate_id", "existing", "task")
+_FACTS = select(*(LINK.c[name] for name in _COLUMNS))
 
 
 class Sightings(Transactions):
@@ -20,40 +25,59 @@ class Sightings(Transactions):
 
     def see(self, connection: str, catalog: str, summaries: Sequence[Structure], now: datetime) -> int:
         """Note a page of ListOpportunities summaries. Gives how many links learned something new."""
-        with self._write() as session:
-            for summary in summaries:
-                identifier = str(summary.get("PartnerOpportunityIdentifier") or "")
-                if identifier:
-                    session.merge(
-                        SightingRow(
-                            connection=connection,
-                            catalog=catalog,
-                            opportunity_id=summary["Id"],
-                            partner_identifier=identifier,
-                        )
-                    )
-            learned = _tell_linked(session, connection, catalog, summaries, now)
-            return learned + _tell_unlinked(session, connection, catalog, summaries, now)
+        if not summaries:
+            return 0
+        key = (connection, catalog)
+        with self._write() as writing:
+            _keep(writing, *key, summaries)
+            told, taken_up = _told_to_linked(writing, *key, summaries)
+            found = _candidates_of_unlinked(writing, *key, summaries)
+            _learn(writing, "existing", told, now)
+            # The task of what AWS has taken up has come to its end for good.
+            _learn(writing, "existing", taken_up, now, poll_at=None)
+            _learn(writing, "candidate_id", found, now)
+        return len(told) + len(taken_up) + len(found)
 
     def sighted(self, connection: str, catalog: str, partner_identifier: str) -> str:
         """The AWS opportunity that carries this partner identifier, "" when none was seen."""
-        with self._read() as session:
-            found = find_sightings(session, connection, catalog, [partner_identifier])
+        with self._read() as reading:
+            found = find_sightings(reading, connection, catalog, [partner_identifier])
             return found.get(partner_identifier, "")
 
 
-def find_sightings(session: Session, connection: str, catalog: str, identifiers: Sequence[str]) -> dict[str, str]:
+def _keep(writing: Connection, connection: str, catalog: str, summaries: Sequence[Structure]) -> None:
+    """Store who carries which partner identifier, as far as it is new."""
+    told = {summary["Id"]: str(summary.get("PartnerOpportunityIdentifier") or "") for summary in summaries}
+    told = {opportunity_id: identifier for opportunity_id, identifier in told.items() if identifier}
+    here = (SIGHTING.c.connection == connection, SIGHTING.c.catalog == catalog)
+    query = select(SIGHTING.c.opportunity_id, SIGHTING.c.partner_identifier).where(
+        *here, is_among(SIGHTING.c.opportunity_id, list(told))
+    )
+    known = {row.opportunity_id: row.partner_identifier for row in writing.execute(query)}
+    new = [i for i in told if i not in known]
+    if new:
+        rows = [
+            {"connection": connection, "catalog": catalog, "opportunity_id": i, "partner_identifier": told[i]}
+            for i in new
+        ]
+        writing.execute(insert(SIGHTING), rows)
+    for opportunity_id in (i for i in known if known[i] != told[i]):
+        statement = update(SIGHTING).where(*here, SIGHTING.c.opportunity_id == opportunity_id)
+        writing.execute(statement.values(partner_identifier=told[opportunity_id]))
+
+
+def find_sightings(reading: Connection, connection: str, catalog: str, identifiers: Sequence[str]) -> dict[str, str]:
     """Opportunity id by partner identifier; the 15-character form of an id counts as well. The oldest wins."""
     wanted = {form: full for full in identifiers for form in (full, full[:15] if is_id(full) else full)}
-    query = select(SightingRow).where(
-        SightingRow.connection == connection,
-        SightingRow.catalog == catalog,
-        is_among(SightingRow.partner_identifier, list(wanted)),
+    query = select(SIGHTING.c.partner_identifier, SIGHTING.c.opportunity_id).where(
+        SIGHTING.c.connection == connection,
+        SIGHTING.c.catalog == catalog,
+        is_among(SIGHTING.c.partner_identifier, list(wanted)),
     )
     found: dict[str, str] = {}
-    for row in session.exec(query):
-        full = wanted[row.partner_identifier]
-        found[full] = min(found.get(full, row.opportunity_id), row.opportunity_id, key=_age)
+    for identifier, opportunity_id in reading.execute(query):
+        full = wanted[identifier]
+        found[full] = min(found.get(full, opportunity_id), opportunity_id, key=_age)
     return found
 
 
@@ -62,16 +86,29 @@ def _age(opportunity_id: str) -> tuple[int, str]:
     return len(opportunity_id), opportunity_id
 
 
-def _tell_linked(session: Session, connection: str, catalog: str, summaries: Sequence[Structure], now: datetime) -> int:
+def _learn(writing: Connection, name: str, values: Mapping[int, Any], now: datetime, **more: Any) -> None:
+    """Set one fact of several links, by their numbers."""
+    if values:
+        columns = {name: bindparam("value"), **more, **touched(now), "revision": LINK.c.revision + 1}
+        rows = [{"link_id": link_id, "value": value} for link_id, value in values.items()]
+        writing.execute(_LEARN.values(columns), rows)
+
+
+def _told_to_linked(
+    writing: Connection, connection: str, catalog: str, summaries: Sequence[Structure]
+) -> tuple[dict[int, Structure], dict[int, Structure]]:
+    """What linked records learn, the opportunity as it is now known, by link; in the second, AWS has taken it up."""
     by_id = {summary["Id"]: summary for summary in summaries}
-    learned = 0
-    for row in session.exec(links_of(connection, catalog).where(is_among(LinkRow.opportunity_id, list(by_id)))):
-        summary = by_id[row.opportunity_id]
-        if not _is_known(summary, row.existing or {}):
-            row.existing = {**(row.existing or {}), **summary}
-            touch(row, now)
-            learned += 1
-    return learned
+    query = within(_FACTS, connection, catalog).where(is_among(LINK.c.opportunity_id, list(by_id)))
+    told: dict[int, Structure] = {}
+    taken_up: dict[int, Structure] = {}
+    for row in writing.execute(query.with_for_update()):
+        summary, existing = by_id[row.opportunity_id], row.existing or {}
+        if not _is_known(summary, existing):
+            status = str((summary.get("LifeCycle") or {}).get("ReviewStatus") or "")
+            is_over = has_begun(status) and (row.task or {}).get("TaskStatus") == TaskStatus.COMPLETE
+            (taken_up if is_over else told)[row.id] = {**existing, **summary}
+    return told, taken_up
 
 
 def _is_known(told: Any, known: Any) -> bool:
@@ -81,19 +118,18 @@ def _is_known(told: Any, known: Any) -> bool:
     return bool(told == known)
 
 
-def _tell_unlinked(
-    session: Session, connection: str, catalog: str, summaries: Sequence[Structure], now: datetime
-) -> int:
-    """A record without an opportunity learns of one at AWS that carries its id."""
+def _candidates_of_unlinked(
+    writing: Connection, connection: str, catalog: str, summaries: Sequence[Structure]
+) -> dict[int, str]:
+    """Records without an opportunity learn of one at AWS that carries their id: the opportunity's id, by link."""
     identifiers = [str(summary.get("PartnerOpportunityIdentifier") or "") for summary in summaries]
     ids = sorted({to_id18(identifier) for identifier in identifiers if is_id(identifier)})
     if not ids:
-        return 0
-    seen = find_sightings(session, connection, catalog, ids)
-    learned = 0
-    for row in session.exec(links_of(connection, catalog, ids).where(col(LinkRow.opportunity_id) == "")):
-        if row.candidate_id != seen.get(row.salesforce_id, row.candidate_id):
-            row.candidate_id = seen[row.salesforce_id]
-            touch(row, now)
-            learned += 1
-    return learned
+        return {}
+    seen = find_sightings(writing, connection, catalog, ids)
+    query = within(_FACTS, connection, catalog, ids).where(LINK.c.opportunity_id == "")
+    return {
+        row.id: seen[row.salesforce_id]
+        for row in writing.execute(query.with_for_update())
+        if row.candidate_id != seen.get(row.salesforce_id, row.candidate_id)
+    }

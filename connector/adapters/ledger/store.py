@@ -5,12 +5,14 @@ Nothing here decides anything; it stores facts, and the three ``*_at`` columns t
 
 from __future__ import annotations
 
+from connector.adapters.ledger.guards import Guards
 from connector.adapters.ledger.links import Links
 from connector.adapters.ledger.operations import Operations
 from connector.adapters.ledger.progress import Progress
+from connector.adapters.ledger.records import Records
 from connector.adapters.ledger.sightings import Sightings
 from connector.adapters.ledger.write_backs import WriteBacks
 
 
-class Ledger(Links, Operations, Sightings, WriteBacks, Progress):
+class Ledger(Links, Records, Operations, Sightings, WriteBacks, Progress, Guards):
     """``ports.Ledger``: facts about every connection. Safe to use from several threads."""

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine
-from sqlmodel import col
+from sqlalchemy import Connection, Engine, bindparam, case, select, update
 
 from connector.adapters.ledger.engine import Transactions
-from connector.adapters.ledger.nouns import links_of, locked_link, to_link
-from connector.adapters.ledger.rows import LinkRow
+from connector.adapters.ledger.nouns import links_of, to_link
+from connector.adapters.ledger.rows import LINK
 from connector.core.model import Link, Structure
+
+_THIS = LINK.c.id == bindparam("link_id")
+_SHOWN = select(LINK.c.shown).where(_THIS).with_for_update()
+_AGAIN: Any = bindparam("again", type_=LINK.c.write_back_at.type)
+_IS_SAME_REST = LINK.c.write_back_at == bindparam("handed_at")
+_NOTE_UNASKED = (
+    update(LINK)
+    .where(_THIS)
+    .values(
+        shown=bindparam("shown"),
+        write_back_error=bindparam("write_back_error"),
+        write_back_at=_AGAIN,
+        revision=LINK.c.revision + 1,
+    )
+)
+_NOTE_CHANGED = _NOTE_UNASKED.values(write_back_at=case((_IS_SAME_REST, _AGAIN), else_=LINK.c.write_back_at))
+_NOTE = _NOTE_CHANGED.where(LINK.c.revision == bindparam("seen_revision"))
 
 
 class WriteBacks(Transactions):
@@ -19,26 +36,57 @@ class WriteBacks(Transactions):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._handed_out: dict[int, datetime | None] = {}
+        self._handed_out: dict[int, tuple[Link, datetime | None]] = {}
 
     def write_backs_due(self, connection: str, catalog: str, now: datetime, limit: int) -> list[tuple[Link, str, str]]:
         """(link, rest status, rest message) of links whose record does not show what it should."""
-        query = links_of(connection, catalog).where(col(LinkRow.write_back_at) <= now)
-        query = query.order_by(col(LinkRow.write_back_at), col(LinkRow.id)).limit(limit)
-        with self._read() as session:
-            rows = session.exec(query).all()
-            self._handed_out.update({row.id: row.write_back_at for row in rows})
-            return [(to_link(session, row), row.rest_status, row.rest_message) for row in rows]
+        query = links_of(connection, catalog).where(LINK.c.write_back_at <= now)
+        query = query.order_by(LINK.c.write_back_at, LINK.c.id).limit(limit)
+        with self._read() as reading:
+            rows = reading.execute(query).all()
+        found = [(to_link(row), row.rest_status, row.rest_message) for row in rows]
+        self._handed_out.update(
+            {link.id: (link, row.write_back_at) for (link, *_), row in zip(found, rows, strict=True)}
+        )
+        return found
 
     def written(self, results: Mapping[int, tuple[Structure, str, datetime | None]]) -> None:
         """Note write-backs by link id: (values now shown, error or "", when to try again).
 
         A link that came to another rest while its values were on their way stays due with the new ones.
         """
-        with self._write() as session:
+        with self._write() as connection:
             for link_id, (shown, error, again) in results.items():
-                row = locked_link(session, link_id)
-                row.shown = {**(row.shown or {}), **shown}
-                row.write_back_error = error
-                if self._handed_out.pop(link_id, row.write_back_at) == row.write_back_at:
-                    row.write_back_at = again
+                handed = self._handed_out.pop(link_id, None)
+                if handed is None or not _note(connection, *handed, shown, error, again):
+                    _note_changed(connection, link_id, shown, error, again, handed)
+
+
+def _note(
+    connection: Connection,
+    link: Link,
+    handed_at: datetime | None,
+    shown: Structure,
+    error: str,
+    again: datetime | None,
+) -> bool:
+    """Store it if the link's facts are as they were handed out."""
+    seen = {"link_id": link.id, "seen_revision": link.revision}
+    values = {"shown": {**link.shown, **shown}, "write_back_error": error, "again": again, "handed_at": handed_at}
+    return bool(connection.execute(_NOTE, {**seen, **values}).rowcount)
+
+
+def _note_changed(
+    connection: Connection,
+    link_id: int,
+    shown: Structure,
+    error: str,
+    again: datetime | None,
+    handed: tuple[Link, datetime | None] | None,
+) -> None:
+    now_shown = connection.execute(_SHOWN, {"link_id": link_id}).scalar_one()
+    values = {"link_id": link_id, "shown": {**(now_shown or {}), **shown}, "write_back_error": error, "again": again}
+    if handed is None:
+        connection.execute(_NOTE_UNASKED, values)
+    else:
+        connection.execute(_NOTE_CHANGED, {**values, "handed_at": handed[1]})

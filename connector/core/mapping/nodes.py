@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from connector.core.condition import Condition
@@ -151,7 +152,7 @@ class Case:
     expect_problems: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledMapping:
     """A mapping file, ready to be applied. ``leaves`` are those outside any ``each``, in the order they depend."""
 
@@ -166,7 +167,7 @@ class CompiledMapping:
     shape: Shape
     submission_shape: Shape
 
-    @property
+    @cached_property
     def owned_paths(self) -> frozenset[str]:
         """Top-most paths that Salesforce decides; list contents are decided as a whole."""
         associated = (leaf.path for leaf in self.associate.values() if leaf.owner == "salesforce")

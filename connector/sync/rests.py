@@ -1,0 +1,63 @@
+"""How a link comes to rest: what Salesforce should show of it then, and when it is looked at again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from connector.core import plan
+from connector.core.facts import unlike
+from connector.core.model import Link
+from connector.core.plan import Action
+from connector.ports import Rest
+from connector.sync.context import Context
+
+logger = logging.getLogger(__name__)
+
+
+def next_action(context: Context, link: Link) -> Action:
+    """What has to be done for a link first."""
+    return plan.plan_link(link, context.mapping.owned_paths, context.now)[0]
+
+
+def come_to_rest(context: Context, planned: Sequence[tuple[Link, Action]]) -> None:
+    """Note that links have come to rest, and whether Salesforce has to be told."""
+    rests = [(link, rest_of(context, link, action)) for link, action in planned]
+    context.ledger.rest(rests, context.now)
+    for (link, action), (_, rest) in zip(planned, rests, strict=True):
+        tell_rest(context, link, action, rest)
+
+
+def rest_of(context: Context, link: Link, action: Action) -> Rest:
+    """The rest that this action is; one that would do something is put off until it is looked at again."""
+    status = str(plan.status_of(action))
+    message = str(getattr(action, "reason", "") or "Being worked on.")
+    until: datetime | None = getattr(action, "until", None)
+    if not plan.is_rest(action):
+        until = context.now
+    unshown = unlike(context.values_to_show(link, status, message, link.changed_at), link.shown)
+    news = link.changed_at is None or any(name not in context.stamp_fields for name in unshown)
+    return Rest(status, message, until, show=news or bool(unshown), news=news)
+
+
+def tell_rest(context: Context, link: Link, action: Action, rest: Rest) -> None:
+    """A line in the log, where Salesforce will show something new."""
+    if not rest.news:
+        return
+    extra = {
+        "event": "rested",
+        "connection": context.name,
+        "salesforce_id": link.salesforce_id,
+        "opportunity_id": link.opportunity_id,
+        "status": rest.status,
+    }
+    logger.info("%s: %s. %s", link.salesforce_id, rest.status, _in_short(action, rest.message), extra=extra)
+
+
+def _in_short(action: Action, message: str) -> str:
+    """For the log: which fields hold the record; the whole text is for the record and for ``show``."""
+    problems = action.problems if isinstance(action, plan.Hold) else ()
+    if not problems:
+        return message
+    return "To mend: " + ", ".join(dict.fromkeys(problem.salesforce_field or problem.path for problem in problems))
