@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from connector.adapters.salesforce_auth import SalesforceSettings
-from connector.adapters.salesforce_errors import MalformedCall, read_entries, to_row_result
+from connector.adapters.salesforce_errors import (
+    Entry,
+    MalformedCall,
+    named_fields,
+    read_entries,
+    to_row_result,
+)
 from connector.adapters.salesforce_http import Answer, Call, SalesforceHttp
 from connector.adapters.salesforce_queries import Queries, Query, in_parts, rows_of, unreadable
 from connector.core.model import Structure
 from connector.core.selection import NAME, Selection, is_id, states_query, to_id18
-from connector.errors import AccessDenied
+from connector.errors import AccessDenied, TemporaryError
 from connector.ports import (
     ApiUsage,
     Changes,
@@ -33,10 +40,15 @@ from connector.ports import (
 
 __all__ = ["SalesforceClient", "SalesforceSettings"]
 
+_BARRED = {"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE"}
+"""A field is missing, hidden or read-only for the integration user."""
+
 SUBREQUESTS_PER_CALL = 25
 ROWS_PER_CALL = 200
 IDS_PER_QUERY = 150
 DESCRIBE_SECONDS = 3600.0
+DESCRIBE_AGAIN_SECONDS = 60.0
+"""How long an older description serves on while no newer one can be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +102,9 @@ class SalesforceClient:
         The pages of ``flagged`` are asked for as they are consumed, and may raise what any call may raise.
         """
         before = self._clock.monotonic()
-        queries = self._poll_queries(selection, since)
-        pages, told_at = self._queries.ask("changes", list(queries.values()))
+        with self._forgetting(selection.sobject):
+            queries = self._poll_queries(selection, since)
+            pages, told_at = self._queries.ask("changes", list(queries.values()))
         took = timedelta(seconds=self._clock.monotonic() - before)
         found = dict(zip(queries, pages, strict=True))
         flagged = self._record_pages(found.pop("flagged"), selection)
@@ -107,7 +120,8 @@ class SalesforceClient:
         """Whole flagged records among the ids. Raises ValueError for what is no id."""
         ids = list(dict.fromkeys(map(to_id18, salesforce_ids)))
         queries = [Query(selection.by_id(part)) for part in in_parts(ids, IDS_PER_QUERY)]
-        pages, _ = self._queries.ask("fetch", queries)
+        with self._forgetting(selection.sobject):
+            pages, _ = self._queries.ask("fetch", queries)
         chunks = (records for page in pages for records in self._record_pages(page, selection))
         return [record for records in chunks for record in records]
 
@@ -132,7 +146,18 @@ class SalesforceClient:
                 answers = self._write_together(sobject, [rows[position] for position in part])
                 for position, answer in zip(part, answers, strict=True):
                     results[position] = answer
+        if any(result is not None and result.code in _BARRED for result in results):
+            self._described.pop(sobject, None)
         return [result for result in results if result is not None]
+
+    @contextmanager
+    def _forgetting(self, sobject: str) -> Iterator[None]:
+        """Let a refusal of names end what we believe of the object: its fields may just have been hidden."""
+        try:
+            yield
+        except AccessDenied:
+            self._described.pop(sobject, None)
+            raise
 
     def _poll_queries(self, selection: Selection, since: datetime | None) -> dict[str, Query]:
         """The queries of one poll by name, "flagged" first; all but it and "known" find touched records."""
@@ -170,7 +195,13 @@ class SalesforceClient:
             return known
         headers = {"If-Modified-Since": known.last_modified} if known and known.last_modified else {}
         path = f"sobjects/{sobject}/describe"
-        answer = self._http.call(Call("describe", path, about=sobject, headers=headers))
+        try:
+            answer = self._http.call(Call("describe", path, about=sobject, headers=headers))
+        except TemporaryError:
+            if known is None:
+                raise
+            self._described[sobject] = replace(known, read_at=now - DESCRIBE_SECONDS + DESCRIBE_AGAIN_SECONDS)
+            return known
         if known is not None and answer.body is None:
             fresh = _Description(known.fields, known.children, known.last_modified, now)
         else:
@@ -205,32 +236,52 @@ class SalesforceClient:
         call = Call("write", "composite/sobjects", "PATCH", about=sobject, body=body, writes=True)
         try:
             answer = self._http.call(call).body
-        except MalformedCall:
-            return self._write_apart(sobject, rows)
+        except MalformedCall as refusal:
+            return self._write_others(sobject, rows, refusal.entries)
         if not isinstance(answer, list) or len(answer) != len(rows):
             raise unreadable("write", writes=True)
         return [_to_result(row, told) for row, told in zip(rows, answer, strict=True)]
 
+    def _write_others(self, sobject: str, rows: Sequence[RowUpdate], entries: tuple[Entry, ...]) -> list[RowResult]:
+        """The rows without a field that Salesforce refused the call for; where it named none, each row apart."""
+        named = {name.lower() for entry in entries if entry.code in _BARRED for name in named_fields(entry)}
+        barred = [any(name.lower() in named for name in row.fields) for row in rows]
+        if not any(barred):
+            return self._write_apart(sobject, rows)
+        others = [row for row, is_barred in zip(rows, barred, strict=True) if not is_barred]
+        written = iter(self._write_together(sobject, others) if others else [])
+        return [
+            to_row_result(row.salesforce_id, entries) if is_barred else next(written)
+            for row, is_barred in zip(rows, barred, strict=True)
+        ]
+
     def _write_apart(self, sobject: str, rows: Sequence[RowUpdate]) -> list[RowResult]:
         """One subrequest for each row, so that a value Salesforce cannot read harms its own row only."""
-        results: list[RowResult] = []
-        for some in in_parts(rows, SUBREQUESTS_PER_CALL):
-            parts: list[Structure] = [
-                {
-                    "method": "PATCH",
-                    "url": f"{self._queries.base_path}/sobjects/{sobject}/{to_id18(row.salesforce_id)}",
-                    "body": _to_json(row),
-                }
-                for row in some
-            ]
+        some = list(in_parts(rows, SUBREQUESTS_PER_CALL))
+        return [result for part in some for result in self._write_some_apart(sobject, part)]
+
+    def _write_some_apart(self, sobject: str, rows: Sequence[RowUpdate]) -> list[RowResult]:
+        parts: list[Structure] = [
+            {
+                "method": "PATCH",
+                "url": f"{self._queries.base_path}/sobjects/{sobject}/{to_id18(row.salesforce_id)}",
+                "body": _to_json(row),
+            }
+            for row in rows
+        ]
+        try:
             answers, _ = self._queries.compose("write", parts, writes=True)
-            results += [
-                RowResult(row.salesforce_id)
-                if answer["httpStatusCode"] < 300
-                else to_row_result(row.salesforce_id, read_entries(answer.get("body")))
-                for row, answer in zip(some, answers, strict=True)
-            ]
-        return results
+        except MalformedCall as refusal:
+            if len(rows) == 1:
+                return [to_row_result(rows[0].salesforce_id, refusal.entries)]
+            halves = (rows[: len(rows) // 2], rows[len(rows) // 2 :])
+            return [result for half in halves for result in self._write_some_apart(sobject, half)]
+        return [
+            RowResult(row.salesforce_id)
+            if answer["httpStatusCode"] < 300
+            else to_row_result(row.salesforce_id, read_entries(answer.get("body")))
+            for row, answer in zip(rows, answers, strict=True)
+        ]
 
 
 def _without_repeats(rows: Sequence[RowUpdate], positions: Sequence[int]) -> list[list[int]]:

@@ -11,7 +11,8 @@ import math
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -19,7 +20,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from connector.adapters.salesforce_errors import to_token_error, to_unavailable
+from connector.adapters.salesforce_errors import to_unavailable
+from connector.adapters.salesforce_login_errors import to_token_error
 from connector.errors import ConfigError, ConnectorError, LoginFailed, TemporaryError, Throttled, Unavailable
 from connector.ports import Clock
 
@@ -34,6 +36,8 @@ LOGIN_SPACING_SECONDS = 10.0
 """Least time between two logins; Salesforce blocks a user at 3,600 an hour."""
 REJECTION_SECONDS = 60.0
 """How long refused credentials are not tried again."""
+CLOCK_TOLERANCE = timedelta(seconds=60)
+"""A difference between our clock and Salesforce's that no signed login fails for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class TokenProvider:
         self._generation = 0
         self._issued_at = 0.0
         self._next_login_at = -math.inf
+        self._ahead = timedelta()
         self._failure: ConnectorError | None = None
         self._failed_until = -math.inf
 
@@ -188,12 +193,22 @@ class TokenProvider:
         if settings.method == "access_token":
             return settings.token, settings.instance_url or settings.login_url
         if settings.method == "jwt_bearer":
-            return self._exchange({"grant_type": _JWT_GRANT, "assertion": self._assertion()}, None)
+            return self._exchange_signed()
         basic = HTTPBasicAuth(settings.client_id, settings.client_secret)
         return self._exchange({"grant_type": "client_credentials"}, basic)
 
+    def _exchange_signed(self) -> tuple[str, str]:
+        """A signed login; where only our clock was wrong, once more by Salesforce's own."""
+        before = self._ahead
+        try:
+            return self._exchange({"grant_type": _JWT_GRANT, "assertion": self._assertion()}, None)
+        except LoginFailed:
+            if abs(self._ahead - before) <= CLOCK_TOLERANCE:
+                raise
+        return self._exchange({"grant_type": _JWT_GRANT, "assertion": self._assertion()}, None)
+
     def _assertion(self) -> str:
-        """The signed login: RS256 over issuer, subject, audience and expiry."""
+        """The signed login: RS256 over issuer, subject, audience and expiry, by Salesforce's clock once it is known."""
         import jwt
 
         settings = self._settings
@@ -201,7 +216,7 @@ class TokenProvider:
             "iss": settings.client_id,
             "sub": settings.username,
             "aud": settings.audience,
-            "exp": int(self._clock.now().timestamp()) + ASSERTION_SECONDS,
+            "exp": int((self._clock.now() + self._ahead).timestamp()) + ASSERTION_SECONDS,
         }
         try:
             return jwt.encode(claims, settings.private_key, algorithm="RS256")
@@ -218,10 +233,23 @@ class TokenProvider:
             response = self._session.post(url, data=form, auth=basic, allow_redirects=False)
         except (requests.RequestException, OSError) as fault:
             raise to_unavailable(fault, label="login", writes=False) from None
+        self._ahead = self._read_clock(response)
         body = _to_json(response)
+        if body is None and response.status_code == requests.codes.ok and self._generation:
+            # It has given tokens before: whoever answers now is not Salesforce, and will not stay.
+            raise Unavailable("Something else answers in place of Salesforce's login service.", delay=10)
         if response.status_code != 200 or not isinstance(body, dict) or not body.get("access_token"):
             raise to_token_error(response.status_code, body)
         return str(body["access_token"]), self._checked(str(body.get("instance_url") or self._settings.login_url))
+
+    def _read_clock(self, response: requests.Response) -> timedelta:
+        """How far Salesforce's clock is ahead of ours; as before where it does not tell."""
+        try:
+            told = parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
+        except ValueError:
+            return self._ahead
+        now: datetime = self._clock.now()
+        return told - now
 
     def _checked(self, instance_url: str) -> str:
         try:

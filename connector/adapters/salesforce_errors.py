@@ -25,10 +25,6 @@ from connector.errors import (
 from connector.ports import RowResult
 
 
-class MalformedCall(Halt):
-    """Salesforce cannot read the call as a whole; one row of it may be to blame."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of an error body. ``code`` is its errorCode or statusCode, "" where there is none."""
@@ -38,9 +34,20 @@ class Entry:
     fields: tuple[str, ...] = ()
 
 
+class MalformedCall(Halt):
+    """Salesforce refuses the call as a whole; one row of it may be to blame. ``entries`` are its own words."""
+
+    def __init__(self, message: str, cure: str = "", entries: tuple[Entry, ...] = ()) -> None:
+        super().__init__(message, cure)
+        self.entries = entries
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one code means. ``fragment`` must occur in the message; ``delay`` is in seconds."""
+    """What one code means. ``fragment`` must occur in the message; ``delay`` is in seconds.
+
+    ``of_queries``: said of a write with HTTP 400 it tells nothing of the connection, but of a row in it.
+    """
 
     codes: frozenset[str]
     kind: type[ConnectorError]
@@ -48,6 +55,7 @@ class Rule:
     cure: str = ""
     delay: float = 0.0
     fragment: str = ""
+    of_queries: bool = False
 
 
 def _codes(text: str) -> frozenset[str]:
@@ -55,6 +63,7 @@ def _codes(text: str) -> frozenset[str]:
 
 
 _GRANT = "Ask a Salesforce administrator to grant it to the integration user in its permission set."
+_REPORT = "Please report this with the code and the line before it in the log."
 _MAPPING = "Correct the mapping file; `connector check` shows what it asks for."
 
 RULES = (
@@ -95,6 +104,7 @@ RULES = (
         AccessDenied,
         "Salesforce does not know, or hides, a field of the mapping.",
         _MAPPING,
+        of_queries=True,
     ),
     Rule(
         _codes("INVALID_TYPE"),
@@ -110,6 +120,7 @@ RULES = (
         AccessDenied,
         "Salesforce cannot carry out the query that follows from the mapping.",
         "Correct the condition under salesforce.where, or read fewer fields and relationships.",
+        of_queries=True,
     ),
     Rule(
         _codes("QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG"),
@@ -135,14 +146,17 @@ RULES = (
 
 TEMPORARY_ROW_CODES = _codes(
     "UNABLE_TO_LOCK_ROW TXN_SECURITY_METERING_ERROR ENTITY_IS_LOCKED ALL_OR_NONE_OPERATION_ROLLED_BACK "
-    "PROCESSING_HALTED CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY UNKNOWN_EXCEPTION SERVER_UNAVAILABLE "
+    "PROCESSING_HALTED UNKNOWN_EXCEPTION SERVER_UNAVAILABLE "
     "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE REQUEST_RUNNING_TOO_LONG QUERY_TIMEOUT "
     "REQUEST_LIMIT_EXCEEDED"
 )
-"""Row codes that may go away by themselves: locks, approvals, triggers that lean on something else."""
+"""Row codes that may go away by themselves: locks, approvals, trouble of Salesforce's own."""
+TRIGGER_CODE = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+"""A trigger failed. It fails again with the same record, unless its message says that it met one of the codes above."""
 
 _COLUMN = re.compile(r"No such column '([\w.]+)' on (?:entity|sobject of type) '?(\w+)")
 _RELATION = re.compile(r"Didn't understand relationship '(\w+)'")
+_BARRED = re.compile(r"create/update fields: ([\w, ]+)")
 _OBJECT = re.compile(r"sObject type '(\w+)' is not supported")
 _INCURABLE = ("not valid for use with the rest api", "not attached to agent")
 _CODE = re.compile(r"[A-Za-z_]{2,80}")
@@ -163,15 +177,18 @@ def _read_entry(entry: dict[str, Any]) -> Entry:
 
 def to_error(status: int, content: Any, *, label: str, writes: bool) -> ConnectorError:
     """The error for a refused call. ``content`` is the decoded body or its text; ``label`` names our call."""
-    entry = next(iter(read_entries(content)), Entry(""))
+    entries = read_entries(content)
+    entry = next(iter(entries), Entry(""))
     place = f"({', '.join(filter(None, [entry.code, f'HTTP {status}', label]))})"
+    rule = next((r for r in RULES if entry.code in r.codes and r.fragment in entry.message.lower()), None)
+    if writes and status == 400 and (rule is None or rule.of_queries):
+        return MalformedCall(f"Salesforce cannot read the call. {place}", _REPORT, entries)
     named = _hidden_name(entry)
     if named is not None:
         return named
-    for rule in RULES:
-        if entry.code in rule.codes and rule.fragment in entry.message.lower():
-            return _raised(rule.kind, f"{rule.message} {place}", rule.cure, rule.delay, ambiguous=writes)
-    return _from_status(status, place, writes=writes)
+    if rule is not None:
+        return _raised(rule.kind, f"{rule.message} {place}", rule.cure, rule.delay, ambiguous=writes)
+    return _from_status(status, place, entries, writes=writes)
 
 
 def _hidden_name(entry: Entry) -> AccessDenied | None:
@@ -196,7 +213,7 @@ def _raised(kind: type[ConnectorError], message: str, cure: str, delay: float, *
     return kind(message, cure)
 
 
-def _from_status(status: int, place: str, *, writes: bool) -> ConnectorError:
+def _from_status(status: int, place: str, entries: tuple[Entry, ...], *, writes: bool) -> ConnectorError:
     """What is left to go by when the body has no code we know, or is a page of HTML."""
     if status == 429:
         return Throttled(f"Salesforce asks for fewer calls. {place}", delay=30)
@@ -212,10 +229,7 @@ def _from_status(status: int, place: str, *, writes: bool) -> ConnectorError:
     if status == 404:
         cure = "Check api_version, the object named in the mapping, and what the integration user may see."
         return AccessDenied(f"Salesforce does not know, or hides, what was asked for. {place}", cure)
-    return MalformedCall(
-        f"Salesforce cannot read the call. {place}",
-        "Please report this with the code and the line before it in the log.",
-    )
+    return MalformedCall(f"Salesforce cannot read the call. {place}", _REPORT, entries)
 
 
 def to_unavailable(fault: Exception, *, label: str, writes: bool) -> Unavailable:
@@ -266,114 +280,22 @@ def to_row_result(salesforce_id: str, entries: tuple[Entry, ...]) -> RowResult:
         salesforce_id,
         code=first.code or "UNKNOWN_EXCEPTION",
         message="; ".join(entry.message for entry in known if entry.message),
-        fields=tuple(dict.fromkeys(name for entry in known for name in entry.fields)),
-        temporary=all((entry.code or "UNKNOWN_EXCEPTION") in TEMPORARY_ROW_CODES for entry in known),
+        fields=tuple(dict.fromkeys(name for entry in known for name in named_fields(entry))),
+        temporary=all(map(_is_temporary, known)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LoginRule:
-    """What one answer of the token endpoint means; ``error`` "" fits any, ``fragment`` must occur in it."""
-
-    error: str
-    fragment: str
-    message: str
-    cure: str
-
-
-_PAIR = "Copy client_id and client_secret again from the app's OAuth settings in Salesforce."
-_CLOCK = "Set this machine's clock (NTP) and check that private_key belongs to the certificate of the app."
-_LOGIN_HISTORY = "Look at the integration user's login history in Salesforce Setup; it has the reason."
-
-LOGIN_RULES = (
-    LoginRule(
-        "",
-        "no client credentials user",
-        "The app has no user to run as.",
-        "Set Run As to the integration user in the policies of the app's client credentials flow.",
-    ),
-    LoginRule(
-        "",
-        "not supported on this domain",
-        "Client credentials are not accepted at this address.",
-        "Put the org's My Domain (https://….my.salesforce.com) into login_url.",
-    ),
-    LoginRule(
-        "",
-        "approved this consumer",
-        "The integration user has not been approved for the app.",
-        "Set Permitted Users to admin pre-authorised and add the permission set of the integration user.",
-    ),
-    LoginRule(
-        "",
-        "audience",
-        "Salesforce refuses the audience of the login.",
-        "Set audience to https://login.salesforce.com, or https://test.salesforce.com for a sandbox.",
-    ),
-    LoginRule("", "invalid assertion", "Salesforce cannot verify the signed login.", _CLOCK),
-    LoginRule("", "expired authorization code", "Salesforce finds the signed login out of date.", _CLOCK),
-    LoginRule(
-        "",
-        "not installed in this org",
-        "The app is not installed in this org.",
-        "Install or create the External Client App there; a sandbox refresh does not always keep it.",
-    ),
-    LoginRule(
-        "",
-        "expired access/refresh token",
-        "The approval of this login has been withdrawn.",
-        "Approve the app for the integration user again.",
-    ),
-    LoginRule("", "inactive organization", "The Salesforce org is not active.", "Check login_url; ask Salesforce."),
-    LoginRule(
-        "",
-        "user is locked",
-        "The integration user is locked.",
-        "Unlock it in Salesforce Setup, Users, and try again.",
-    ),
-    LoginRule(
-        "",
-        "login_rate_exceeded",
-        "The integration user has logged in too often within the hour.",
-        "Find out what else logs in with it; the connector tries again by itself.",
-    ),
-    LoginRule("invalid_client_id", "", "Salesforce does not know this client_id.", _PAIR),
-    LoginRule("invalid_client", "", "Salesforce refuses client_id or client_secret.", _PAIR),
-    LoginRule(
-        "invalid_app_access",
-        "",
-        "The integration user may not use the app.",
-        "Add its permission set or profile to the app's policies (Permitted Users).",
-    ),
-    LoginRule(
-        "unsupported_grant_type",
-        "",
-        "This way to log in is switched off for the app.",
-        "Enable the client credentials flow, or the JWT bearer flow, in the app's OAuth settings.",
-    ),
-    LoginRule(
-        "",
-        "authentication failure",
-        "Salesforce refuses the integration user.",
-        f"Check username and client_id, and that the user is active. {_LOGIN_HISTORY}",
-    ),
-)
+def named_fields(entry: Entry) -> tuple[str, ...]:
+    """The fields an entry is about; where it lists none, those its message says are missing, hidden or read-only."""
+    if entry.fields:
+        return entry.fields
+    if column := _COLUMN.search(entry.message):
+        return (column[1],)
+    barred = _BARRED.search(entry.message)
+    return tuple(name.strip() for name in barred[1].split(",")) if barred else ()
 
 
-def to_token_error(status: int, content: Any) -> ConnectorError:
-    """The error for a token call that gave no token; ``content`` is the decoded body or None for HTML."""
-    if status >= 500 or status in (406, 408, 420, 429):
-        return Unavailable(f"Salesforce's login service did not answer properly. (HTTP {status})", delay=10)
-    body = content if isinstance(content, dict) else {}
-    error, described = str(body.get("error") or ""), str(body.get("error_description") or "")
-    text = f"{error} {described}".lower().replace("’", "'")
-    for rule in LOGIN_RULES:
-        if rule.error in ("", error) and rule.fragment in text:
-            return LoginFailed(rule.message, rule.cure)
-    if not error:
-        return LoginFailed(
-            f"login_url does not answer like a Salesforce login. (HTTP {status})",
-            "Put the org's My Domain (https://….my.salesforce.com) into login_url.",
-        )
-    code = error if _CODE.fullmatch(error) else "unknown"
-    return LoginFailed(f"Salesforce refuses the login. ({code}, HTTP {status})", _LOGIN_HISTORY)
+def _is_temporary(entry: Entry) -> bool:
+    if entry.code == TRIGGER_CODE:
+        return any(code in entry.message for code in TEMPORARY_ROW_CODES)
+    return (entry.code or "UNKNOWN_EXCEPTION") in TEMPORARY_ROW_CODES

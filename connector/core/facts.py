@@ -72,7 +72,7 @@ def to_salesforce_instant(text: str) -> str:
 
 def is_shown(value: Any, shown: Any) -> bool:
     """Whether Salesforce shows this value already."""
-    return bool(_plain(value) == _plain(shown))
+    return bool(value == shown or _plain(value) == _plain(shown))
 
 
 def _plain(value: Any) -> Any:

@@ -217,6 +217,8 @@ def _configure(app: ASGIApp, tls: ssl.SSLContext) -> uvicorn.Config:
         # A dropped connection is what the faults are for; uvicorn would call it an error.
         log_level=logging.CRITICAL,
         access_log=False,
+        # The org's clock is the one its clients read; a second Date would hide it.
+        date_header=False,
         ssl_context_factory=lambda _config, _default: tls,
         timeout_graceful_shutdown=1,
     )

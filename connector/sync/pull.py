@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain, islice
 
-from connector.core.mapping import map_record
-from connector.core.model import Presence, Structure
+from connector.core.model import Mapped, Presence, Structure
 from connector.core.selection import to_id18
+from connector.errors import ConnectorError
+from connector.ports import Changes
+from connector.sync import guards, permissions
 from connector.sync.context import Context
+from connector.sync.records import poisoned, to_mapped
+from connector.sync.write_back import is_parked
 
 logger = logging.getLogger(__name__)
 
@@ -28,33 +33,51 @@ class Pulled:
 
 
 def pull(context: Context, *, sweep: bool = False) -> Pulled:
-    """Read what changed since the last pull (``sweep``: every flagged record, whatever its stamp)."""
+    """Read what changed since the last pull (``sweep``: every flagged record, whatever its stamp).
+
+    Raises UnsafePlan while a changed mapping waits for a person.
+    """
+    guards.require_mapping(context)
     text = context.ledger.watermark(context.name, "pull")
     since = datetime.fromisoformat(text) - OVERLAP if text and not sweep else None
-    changes = context.salesforce.changes(context.mapping.selection, since)
-    seen: set[str] = set()
-    changed = 0
-    for page in changes.flagged:
-        changed += store(context, page)
-        seen.update(to_id18(record["Id"]) for record in page)
-    others = {to_id18(i) for i in changes.touched} - seen
-    gone = {to_id18(row.salesforce_id): row.deleted for row in changes.known}
-    read = len(seen)
-    if since is None:
-        others |= _unseen(context, seen)
-    others |= {salesforce_id for salesforce_id in gone if salesforce_id not in seen}
-    if others:
-        changed += pull_ids(context, sorted(others)).changed
-        read += len(others)
+    changes = permissions.reading(context, lambda selection: context.salesforce.changes(selection, since))
+    pages = iter(changes.flagged)
+    # Asked for before the first is stored: what is created may depend on how many there are in all.
+    first = list(islice(pages, 2))
+    with guards.looking(context, in_parts=len(first) > 1 or bool(changes.touched)):
+        read, changed = _take_in(context, changes, chain(first, pages), is_sweep=since is None)
+        guards.end_reading(context)
+    guards.look_again(context)
     context.ledger.set_watermark(context.name, "pull", changes.server_now.isoformat())
     if since is None:
         context.ledger.set_watermark(context.name, "sweep", context.now.isoformat())
-        context.ledger.set_watermark(context.name, "mapping", context.mapping_digest)
+        guards.accept_mapping(context)
     context.ledger.set_watermark(context.name, "last_pull", context.now.isoformat())
     level = logging.INFO if changed else logging.DEBUG
     message = "Read %d records from Salesforce, %d with news."
     logger.log(level, message, read, changed, extra={"event": "pulled", "connection": context.name})
     return Pulled(read, changed)
+
+
+def _take_in(
+    context: Context, changes: Changes, pages: Iterable[list[Structure]], *, is_sweep: bool
+) -> tuple[int, int]:
+    """Store what a poll found, page by page. Gives how many records were read, and how many brought news."""
+    seen: set[str] = set()
+    changed = 0
+    for page in pages:
+        changed += store(context, page)
+        seen.update(to_id18(record["Id"]) for record in page)
+    others = {to_id18(i) for i in changes.touched} - seen
+    gone = {to_id18(row.salesforce_id): row.deleted for row in changes.known}
+    read = len(seen)
+    if is_sweep:
+        others |= _unseen(context, seen)
+    others |= {salesforce_id for salesforce_id in gone if salesforce_id not in seen}
+    if others:
+        changed += pull_ids(context, sorted(others)).changed
+        read += len(others)
+    return read, changed
 
 
 def sweep_is_due(context: Context, every: timedelta) -> bool:
@@ -65,33 +88,76 @@ def sweep_is_due(context: Context, every: timedelta) -> bool:
 
 
 def pull_ids(context: Context, salesforce_ids: Sequence[str]) -> Pulled:
-    """Read just these records; those that are not flagged, deleted or invisible are noted as such."""
+    """Read just these records; those that are not flagged, deleted or invisible are noted as such.
+
+    Raises UnsafePlan while a changed mapping waits for a person, but for what was released.
+    """
     wanted = [to_id18(salesforce_id) for salesforce_id in salesforce_ids]
-    records = context.salesforce.fetch(context.mapping.selection, wanted)
-    changed = store(context, records)
+    records = permissions.reading(context, lambda selection: context.salesforce.fetch(selection, wanted))
     found = {to_id18(record["Id"]) for record in records}
+    with guards.looking(context):
+        changed = store(context, guards.storable(context, wanted, records))
     changed += _note_absent(context, [salesforce_id for salesforce_id in wanted if salesforce_id not in found])
     return Pulled(len(wanted), changed)
 
 
+_Entry = tuple[str, str, Mapped, Structure]
+"""(id, name, mapped, values of our own fields now in Salesforce), as the ledger takes it."""
+
+
 def store(context: Context, records: Iterable[Structure]) -> int:
-    """Map and store records. Gives how many brought news."""
-    own = [entry.field for entry in context.mapping.write_back]
-    today = context.today
-    mapped = [
-        (
-            to_id18(record["Id"]),
-            str(record.get("Name") or ""),
-            map_record(context.mapping, record, today),
-            {name: _json(record.get(name)) for name in own},
-        )
-        for record in records
-    ]
-    return context.ledger.store_mapped(*context.key, mapped, context.now) if mapped else 0
+    """Map and store records. Gives how many brought news. A record that cannot be mapped is held with its reason."""
+    own = permissions.writable(context)
+    page = list(records)
+    entries = [_to_entry(context, record, own) for record in page]
+    if not entries:
+        return 0
+    changed = _keep(context, entries)
+    if changed < len(entries):
+        _look_again(context, page)
+    return changed
+
+
+def _to_entry(context: Context, record: Structure, own: frozenset[str]) -> _Entry:
+    values = {name.lower(): value for name, value in record.items()}
+    shown = {name: _json(values[name.lower()]) for name in own if name.lower() in values}
+    mapped = to_mapped(context, record, context.today)
+    return to_id18(record["Id"]), str(record.get("Name") or ""), mapped, shown
 
 
 def _json(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
+
+
+def _keep(context: Context, entries: Sequence[_Entry]) -> int:
+    """Store entries together, and what a transform made that cannot be written down by itself, as unmapped."""
+    try:
+        return context.ledger.store_mapped(*context.key, entries, context.now)
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the edge of a record: whatever it is, the other records go on)
+        if len(entries) > 1:
+            return sum(_keep(context, [entry]) for entry in entries)
+        ((salesforce_id, _, _, shown),) = entries
+        held = (salesforce_id, "", poisoned(context, salesforce_id, error), shown)
+        return context.ledger.store_mapped(*context.key, [held], context.now)
+
+
+def _look_again(context: Context, records: Sequence[Structure]) -> None:
+    """Wake records edited since the last pull that Salesforce refused to update: the cure may be a field we never read.
+
+    What is only read again because of the overlap was edited before that, and is not asked for each time.
+    """
+    text = context.ledger.watermark(context.name, "pull")
+    if not text:
+        return
+    last = datetime.fromisoformat(text)
+    stamps = {to_id18(record["Id"]): str(record.get("SystemModstamp") or "") for record in records}
+    edited = [key for key, stamp in stamps.items() if stamp and datetime.fromisoformat(stamp) >= last]
+    refused = context.ledger.refused_write_backs(*context.key, edited) if edited else []
+    parked = [link for link in refused if is_parked(link)]
+    if parked:
+        context.ledger.change_all([(link, {}, True) for link in parked], context.now)
 
 
 def _unseen(context: Context, seen: set[str]) -> set[str]:

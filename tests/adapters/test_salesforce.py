@@ -462,6 +462,52 @@ def test_one_unreadable_value_does_not_stop_the_other_rows(
     assert asked[0][0] == f"/services/data/v66.0/sobjects/Opportunity/{A}"
 
 
+def test_a_call_refused_for_a_field_costs_the_rows_with_that_field_and_no_call_for_each(
+    web: responses.RequestsMock, client: SalesforceClient
+) -> None:
+    serve_describe(web)
+    client.describe("Opportunity")
+    words = "No such column 'H__c' on sobject of type Opportunity"
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        rows = json.loads(request.body or "")["records"]
+        if any("H__c" in row for row in rows):
+            return 400, {}, json.dumps([{"errorCode": "INVALID_FIELD", "message": words}])
+        return 200, {}, json.dumps([{"id": row["id"], "success": True, "errors": []} for row in rows])
+
+    web.add_callback(responses.PATCH, f"{DATA}/composite/sobjects", callback=answer)
+    rows = [RowUpdate(A, {"h__c": 1, "H__c": 1}), RowUpdate(B, {"S__c": 1}), RowUpdate(C, {"H__c": 1})]
+    results = client.write("Opportunity", rows)
+    assert [(result.code, result.fields, result.temporary) for result in results] == [
+        ("INVALID_FIELD", ("H__c",), False),
+        ("", (), False),
+        ("INVALID_FIELD", ("H__c",), False),
+    ]
+    assert client.usage().by_label == {"describe": 1, "write": 2}
+    client.describe("Opportunity")
+    assert client.usage().by_label["describe"] == 2, "what was believed of the object is forgotten"
+
+
+def test_rows_whose_composite_call_is_refused_too_are_halved(
+    web: responses.RequestsMock, client: SalesforceClient
+) -> None:
+    refusal = [{"message": "Unexpected character", "errorCode": "JSON_PARSER_ERROR"}]
+    web.patch(f"{DATA}/composite/sobjects", status=400, json=refusal)
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        parts = json.loads(request.body or "")["compositeRequest"]
+        if any(part["url"].endswith(C) for part in parts):
+            return 400, {}, json.dumps(refusal)
+        told = [{"httpStatusCode": 204, "referenceId": part["referenceId"], "body": None} for part in parts]
+        return 200, {}, json.dumps({"compositeResponse": told})
+
+    web.add_callback(responses.POST, f"{DATA}/composite", callback=answer)
+    ids = [A, B, C, *(f"006{number:012d}" for number in range(10, 31))]
+    results = client.write("Opportunity", [RowUpdate(key, {"S__c": "x"}) for key in ids])
+    assert [result.code for result in results] == ["", "", "JSON_PARSER_ERROR", *[""] * 21]
+    assert len(web.calls) <= 1 + 1 + 2 * 5
+
+
 def answer_with(status: int, body: str) -> Callable[[responses.RequestsMock, str, str], object]:
     return lambda web, method, url: web.add(method, url, status=status, body=body)
 
@@ -522,6 +568,22 @@ def test_describe_is_read_once_an_hour_and_asks_whether_it_changed(
     clock.elapsed += 3599
     client.describe("Opportunity")
     assert unchanged.call_count == 1
+
+
+def test_an_older_description_serves_on_while_no_newer_one_can_be_had(
+    web: responses.RequestsMock, client: SalesforceClient, clock: SteppedClock
+) -> None:
+    first = serve_describe(web)
+    fields = client.describe("Opportunity")
+    web.remove(first)
+    down = web.get(f"{DATA}/sobjects/Opportunity/describe", status=420, body="<html>edge</html>")
+    clock.elapsed += 3600
+    assert client.describe("Opportunity") == fields
+    assert client.describe("Opportunity") == fields
+    assert down.call_count == 1, "it is asked for again a minute later"
+    clock.elapsed += 60
+    assert client.describe("Opportunity") == fields
+    assert down.call_count == 2
 
 
 def test_a_missing_object_is_named(web: responses.RequestsMock, client: SalesforceClient) -> None:

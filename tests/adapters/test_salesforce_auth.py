@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -249,6 +250,68 @@ def test_an_outage_of_the_login_service_is_remembered_for_ten_seconds(
     assert second.value.delay == 6
     assert "secret" not in str(first.value)
     assert first.value.__suppress_context__
+
+
+def test_a_page_in_place_of_a_token_is_an_outage_once_tokens_came_from_there(
+    web: responses.RequestsMock, clock: SteppedClock
+) -> None:
+    page = web.post(TOKEN_URL, body="<html>maintenance</html>")
+    with pytest.raises(LoginFailed, match="login_url"):
+        provider(clock).current()
+    web.remove(page)
+    granted = grant(web)
+    tokens = provider(clock)
+    seen = tokens.current()
+    web.remove(granted)
+    web.add(page)
+    with pytest.raises(Unavailable, match="in place of"):
+        tokens.renewed(seen)
+    web.remove(page)
+    grant(web, "t2")
+    clock.elapsed += 10
+    assert tokens.renewed(seen).value == "t2"
+
+
+def signed(key: rsa.RSAPrivateKey) -> SalesforceSettings:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    return replace(SETTINGS, method="jwt_bearer", username="sync@acme.example", private_key=pem)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1), timedelta(seconds=5)])
+def test_a_signed_login_goes_by_salesforces_clock_where_ours_is_wrong(
+    web: responses.RequestsMock, clock: SteppedClock, ahead: timedelta
+) -> None:
+    """``ahead``: how far Salesforce is ahead of us."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        theirs = clock.now() + ahead
+        claims = jwt.decode(parse_qs(str(request.body))["assertion"][0], options={"verify_signature": False})
+        headers = {"Date": format_datetime(theirs, usegmt=True)}
+        if 0 < claims["exp"] - theirs.timestamp() <= 300:
+            return 200, headers, '{"access_token": "t", "instance_url": "https://acme.my.salesforce.example"}'
+        return 400, headers, '{"error": "invalid_grant", "error_description": "invalid assertion"}'
+
+    web.add_callback(responses.POST, TOKEN_URL, callback=answer)
+    tokens = provider(clock, signed(key))
+    seen = tokens.current()
+    assert len(web.calls) == (1 if ahead < timedelta(minutes=1) and ahead > -timedelta(minutes=1) else 2)
+    before = len(web.calls)
+    tokens.renewed(seen)
+    assert len(web.calls) == before + 1, "the difference is remembered"
+
+
+def test_a_signed_login_that_is_refused_for_another_reason_is_not_repeated(
+    web: responses.RequestsMock, clock: SteppedClock
+) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    refusal = {"error": "invalid_grant", "error_description": "invalid assertion"}
+    refused = web.post(TOKEN_URL, status=400, json=refusal, headers={"Date": format_datetime(clock.now(), usegmt=True)})
+    with pytest.raises(LoginFailed):
+        provider(clock, signed(key)).current()
+    assert refused.call_count == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

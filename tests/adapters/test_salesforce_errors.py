@@ -10,10 +10,10 @@ from connector.adapters.salesforce_errors import (
     is_curable,
     to_error,
     to_row_result,
-    to_token_error,
     to_unavailable,
 )
 from connector.adapters.salesforce_errors import read_entries as entries
+from connector.adapters.salesforce_login_errors import to_token_error
 from connector.errors import (
     AccessDenied,
     ConnectorError,
@@ -216,7 +216,7 @@ def test_network_faults_keep_addresses_to_themselves(fault: Exception, words: st
         (["ENTITY_IS_LOCKED"], True),
         (["ALL_OR_NONE_OPERATION_ROLLED_BACK"], True),
         (["PROCESSING_HALTED"], True),
-        (["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"], True),
+        (["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"], False),
         (["FIELD_CUSTOM_VALIDATION_EXCEPTION"], False),
         (["ENTITY_IS_DELETED"], False),
         (["UNABLE_TO_LOCK_ROW", "STRING_TOO_LONG"], False),
@@ -230,3 +230,50 @@ def test_a_refused_row_is_temporary_only_when_every_reason_is(codes: list[str], 
     assert result.code == (codes or ["UNKNOWN_EXCEPTION"])[0]
     assert result.fields == (("A__c",) if codes else ())
     assert not result.succeeded
+
+
+@pytest.mark.parametrize(
+    ("words", "temporary"),
+    [
+        ("PartnerTrigger: execution of BeforeUpdate caused by: System.NullPointerException", False),
+        ("PartnerTrigger: Update failed. first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access", True),
+    ],
+)
+def test_a_failed_trigger_is_temporary_only_when_it_met_something_temporary(words: str, temporary: bool) -> None:
+    told = [{"statusCode": "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "message": words, "fields": []}]
+    assert to_row_result("006000000000001AAA", entries(told)).temporary is temporary
+
+
+@pytest.mark.parametrize(
+    ("words", "listed", "fields"),
+    [
+        ("No such column 'A__c' on sobject of type Opportunity", [], ("A__c",)),
+        ("Unable to create/update fields: A__c, B__c. Please check the security settings", [], ("A__c", "B__c")),
+        ("Unable to create/update fields: A__c. Please check", ["B__c"], ("B__c",)),
+        ("Fill in the region.", [], ()),
+    ],
+)
+def test_the_fields_of_a_refusal_are_read_from_its_words_where_it_lists_none(
+    words: str, listed: list[str], fields: tuple[str, ...]
+) -> None:
+    told = [{"statusCode": "INVALID_FIELD_FOR_INSERT_UPDATE", "message": words, "fields": listed}]
+    assert to_row_result("006000000000001AAA", entries(told)).fields == fields
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words", "kind"),
+    [
+        (400, "INVALID_FIELD", "No such column 'A__c' on sobject of type Opportunity", MalformedCall),
+        (400, "NUMBER_OUTSIDE_VALID_RANGE", "value outside of valid range", MalformedCall),
+        (400, "JSON_PARSER_ERROR", "Cannot deserialize", MalformedCall),
+        (400, "ODD_NEW_CODE", "", MalformedCall),
+        (400, "INVALID_TYPE", "sObject type 'Nope__c' is not supported.", AccessDenied),
+        (403, "INSUFFICIENT_ACCESS", "", AccessDenied),
+        (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", QuotaExhausted),
+        (400, "QUERY_TIMEOUT", "", Unavailable),
+    ],
+)
+def test_what_a_row_may_be_to_blame_for_is_told_from_what_stops_the_connection(
+    status: int, code: str, words: str, kind: type[ConnectorError]
+) -> None:
+    assert type(to_error(status, body(code, words), label="write", writes=True)) is kind

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from salesforce_client import BASE, Clock, Server, Wire, serve
+from simple_salesforce.exceptions import SalesforceError
 
 from connector.sandbox.salesforce.org import Org
 
@@ -84,6 +85,18 @@ def test_rows_fail_by_themselves_and_are_told_by_position(wire: Wire) -> None:
     assert [one["success"] for one in results] == [True, False, False, False, False, False, True]
     assert wire.org.get("Opportunity", deal(1))["NextStep"] == "again"
     assert wire.org.calls == [("PATCH composite/sobjects", 200)]
+
+
+@pytest.mark.parametrize(("code", "status"), [("INVALID_FIELD", 400), ("UNABLE_TO_LOCK_ROW", 500)])
+def test_a_call_may_be_refused_whole_for_one_row(wire: Wire, code: str, status: int) -> None:
+    wire.org.rules.whole_call[code] = status
+    wire.org.rules.lock_row(deal(2))
+    rows = [row(1, NextStep="a"), row(2, NextStep="b"), row(3, **({"Nope__c": 1} if status == 400 else {}))]
+    with pytest.raises(SalesforceError) as refused:
+        patch(wire, rows)
+    assert refused.value.status == status
+    assert refused.value.content[0]["errorCode"] == code
+    assert wire.org.get("Opportunity", deal(1)).get("NextStep") is None, "nothing of it is saved"
 
 
 def test_all_or_none_takes_everything_back(wire: Wire) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -122,6 +122,7 @@ def test_jwt_bearer(wire: Wire, key: rsa.RSAPrivateKey) -> None:
         ({"iss": "stranger"}, "invalid_client_id", "client identifier invalid"),
         ({"aud": "https://login.salesforce.com"}, "invalid_grant", "audience is invalid"),
         ({"exp": int(START.timestamp())}, "invalid_grant", "expired authorization code"),
+        ({"exp": int((START + timedelta(hours=1)).timestamp())}, "invalid_grant", "invalid assertion"),
         ({"sub": "nobody@partner.example"}, "invalid_grant", "user hasn't approved this consumer"),
         (
             {"sub": "admin@partner.example"},
@@ -154,6 +155,7 @@ def test_simple_salesforce_logs_in_by_jwt(wire: Wire, key: rsa.RSAPrivateKey, cl
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
     trust(wire.org, key)
+    clock.now = datetime.now(UTC)  # simple-salesforce asks the machine for the time
     with requests.Session() as session:
         session.mount("https://", ToTheOrg())
         sf = Salesforce(

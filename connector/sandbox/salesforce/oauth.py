@@ -18,6 +18,8 @@ from connector.sandbox.salesforce.org import Org
 from connector.sandbox.salesforce.sessions import Client
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+LONGEST_ASSERTION = 600
+"""How many seconds ahead an assertion's end may lie: the service wants a few minutes."""
 
 
 class GrantError(Exception):
@@ -104,8 +106,11 @@ def _check_claims(org: Org, asked: Asked, claimed: Mapping[str, Any]) -> None:
         expires = float(claimed["exp"])
     except (KeyError, TypeError, ValueError):
         raise GrantError("invalid_grant", "invalid assertion") from None
-    if expires <= org.clock().timestamp():
+    now = org.clock().timestamp()
+    if expires <= now:
         raise GrantError("invalid_grant", "expired authorization code")
+    if expires > now + LONGEST_ASSERTION:
+        raise GrantError("invalid_grant", "invalid assertion")
 
 
 def _find_user(org: Org, client: Client, username: str) -> str:

@@ -33,11 +33,17 @@ class WireFault:
 
 
 class Rules:
-    """The obstacles of one org."""
+    """The obstacles of one org.
+
+    `whole_call`: codes for which a collection is refused as a whole with the HTTP status beside them, and nothing
+    of it is saved. The platform does so with what it stumbles over while it reads the call, and when it breaks
+    down (500) over one of the rows.
+    """
 
     def __init__(self) -> None:
         self.validation: list[ValidationRule] = []
         self.wire_faults: list[WireFault] = []
+        self.whole_call: dict[str, int] = {}
         self._row_faults: defaultdict[str, list[Fault]] = defaultdict(list)
 
     def fail_row(self, record_id: str, fault: Fault, times: int = 1) -> None:

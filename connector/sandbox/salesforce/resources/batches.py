@@ -135,10 +135,24 @@ def _kind(org: Org, record: dict[str, Any]) -> ObjectType:
 def _run(org: Org, work: list[Work], *, is_strict: bool) -> list[dict[str, Any]]:
     with org.store.transaction() as transaction:
         results = [_attempt(org, one) for one in work]
+        refusal = _find_refusal(org, results)
+        if refusal is not None:
+            transaction.roll_back()
+            raise refusal
         if is_strict and not all(result["success"] for result in results):
             transaction.roll_back()
             return [_failed([_ROLLED_BACK]) if result["success"] else result for result in results]
     return results
+
+
+def _find_refusal(org: Org, results: list[dict[str, Any]]) -> ApiError | None:
+    """The refusal of the whole call for something that is wrong with one row."""
+    for result in results:
+        for error in result["errors"]:
+            status = org.rules.whole_call.get(error["statusCode"])
+            if status is not None:
+                return ApiError(status, error["statusCode"], error["message"])
+    return None
 
 
 def _attempt(org: Org, work: Work) -> dict[str, Any]:
