@@ -6,12 +6,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from connector.app import App
+from connector.app import App, guard_limits
 from connector.core import plan
 from connector.core.diff import Change
+from connector.core.guard import differences
 from connector.core.model import Link, Mapped, Structure
 from connector.core.plan import Action
-from connector.sync import Context
+from connector.sync import Context, guards
 
 _DAY = timedelta(hours=24)
 
@@ -35,6 +36,10 @@ def status(app: App) -> Structure:
             },
             "last_pull": _instant(ledger.watermark(name, "last_pull")),
             "last_observe": _instant(ledger.watermark(name, "last_observe")),
+            "guards": [
+                {"guard": guard, "message": refusal.message, "cure": refusal.cure}
+                for guard, refusal in guards.standing(ledger, name, guard_limits(connection), now).items()
+            ],
             "held": [
                 {"salesforce_id": salesforce_id, "name": title, "message": message}
                 for salesforce_id, title, message in ledger.held(name, catalog, 50)
@@ -122,8 +127,8 @@ def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     return [(path, value)]
 
 
-def planned(context: Context, link: Link) -> Structure:
-    """What would be done for one link, and why, without doing it."""
+def planned(context: Context, link: Link, before: Mapped | None = None) -> Structure:
+    """What would be done for one link, and why, without doing it; ``before`` is what is stored of a linked one."""
     actions = plan.plan_link(link, context.mapping.owned_paths, context.now)
     return {
         "salesforce_id": link.salesforce_id,
@@ -131,6 +136,9 @@ def planned(context: Context, link: Link) -> Structure:
         "opportunity_id": link.opportunity_id or None,
         "status": str(plan.status_of(actions[-1])) if plan.is_rest(actions[0]) else "Pending",
         "actions": [to_json(action) for action in actions],
+        "changes": []
+        if before is None or link.mapped is None
+        else list(map(_change, differences(before, link.mapped))),
         "problems": _problems(link),
         "values": [] if link.mapped is None else values_of(link.mapped),
         "fingerprint": link.mapped.fingerprint if link.mapped is not None else None,
@@ -145,6 +153,7 @@ def not_shared(salesforce_id: str, name: str, reason: str) -> Structure:
         "opportunity_id": None,
         "status": "Stopped",
         "actions": [{"action": "stop", "reason": reason}],
+        "changes": [],
         "problems": [],
         "values": [],
         "fingerprint": None,
@@ -161,7 +170,7 @@ def to_json(action: Action) -> Structure:
         detail.update(entity_type=action.association.entity_type, identifier=action.association.identifier)
     if isinstance(action, plan.Update):
         detail["changes"] = [_change(change) for change in action.changes]
-    if isinstance(action, plan.Resume):
+    if isinstance(action, plan.Resume | plan.Drop):
         detail["operation"] = action.operation.action
     return detail
 

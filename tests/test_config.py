@@ -82,7 +82,9 @@ def test_defaults(home: Path) -> None:
     assert config.log == Log(level="INFO", format="auto")
     assert config.path == home / "config.yaml"
     assert connection.mapping == home / "mappings" / "opportunity.yaml"
-    assert connection.limits == Limits(creates_per_day=500)
+    assert connection.limits == Limits(
+        creates_per_day=500, creates_per_pass=100, mapping_change_share=0.2, mapping_change_min_links=10
+    )
     salesforce, partner_central = connection.salesforce, connection.partner_central
     assert (salesforce.api_version, salesforce.timeout) == ("66.0", timedelta(seconds=30))
     assert (salesforce.daily_api_share, salesforce.organization_id) == (0.25, None)
@@ -175,6 +177,10 @@ def test_durations(home: Path, text: str, seconds: float) -> None:
         ("partner_central", "quota: 5", "quota must have keys below it."),
         ("acme", "mapping: mappings/other.yaml", "mappings/other.yaml, and there is no such file."),
         ("acme", "limits: {creates_per_day: -1}", "limits.creates_per_day must be at least 0."),
+        ("acme", "limits: {creates_per_pass: true}", "limits.creates_per_pass must be a number."),
+        ("acme", "limits: {mapping_change_share: 20}", "limits.mapping_change_share must be at most 1."),
+        ("acme", "limits: {mapping_change_min_links: -1}", "limits.mapping_change_min_links must be at least 0."),
+        ("acme", "limits: {create_per_pass: 1}", "Did you mean creates_per_pass?"),
         ("acme", "limit: {creates_per_day: 1}", "3:5: connections.acme.limit is not a key of config.yaml. Did"),
         ("top", "log: {level: LOUD}", "1:7: log.level must be DEBUG, INFO, WARNING or ERROR."),
         ("top", "log: {level: info}", "log.level must be DEBUG, INFO, WARNING or ERROR. Did you mean INFO?"),

@@ -110,7 +110,9 @@ class Findings:
         message = f"The field {name} {trouble} for the connector's user."
         return FileProblem(mapping.file, line, 1, message, "Deploy the field, and grant it by permission set.")
 
-    def _aws(self, _app: App, context: Context) -> None:
+    def _aws(self, app: App, context: Context) -> None:
+        if app.has_ledger:
+            app.verify_catalog(context)
         context.partner_central.call("ListOpportunities", {"MaxResults": 1})
         self.notes.append(f"{context.name}: Partner Central answers in the catalog {context.catalog}.")
 

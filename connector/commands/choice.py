@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.core.selection import is_id, to_id18
 from connector.errors import UserError
-from connector.sync import Context
+from connector.sync import Context, permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ class Choice:
         moment = self.moment()
         if moment is None:
             return [to_id18(text) for text in self.ids]
-        changes = context.salesforce.changes(context.mapping.selection, moment)
+        changes = permissions.reading(
+            context, lambda selection: context.salesforce.changes(selection, moment), notes=False
+        )
         found = {to_id18(record["Id"]) for page in changes.flagged for record in page}
         return sorted(found | set(changes.touched) | {row.salesforce_id for row in changes.known})
 

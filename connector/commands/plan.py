@@ -13,20 +13,27 @@ from connector.app import App
 from connector.commands.choice import Choice
 from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, values_table
-from connector.core.mapping import map_record
+from connector.core.guard import CreatesPerPass
 from connector.core.model import Link, Structure
-from connector.core.selection import to_id18
-from connector.sync import Context
+from connector.core.selection import Selection, to_id18
+from connector.errors import UnsafePlan
+from connector.sync import Context, guards, permissions
+from connector.sync.records import to_compared
 
-_WRITES = frozenset({"create", "update", "attach", "detach", "submit"})
+WRITES = frozenset({"create", "update", "attach", "detach", "submit"})
+"""The actions of a saved plan that write to AWS."""
+_WIDTH = 60
 
 
 def plan(app: App, choice: Choice, *, as_json: bool, out: Path | None) -> int:
     """Print, and save to ``out``, the plan of the chosen records; exit code 1 when any of them is held."""
     found: dict[str, Any] = {"connections": {}}
     for name, context in app.contexts.items():
+        if app.has_ledger:
+            app.verify_catalog(context)
         records = plans_of(app, context, choice.ids_in(context))
-        found["connections"][name] = {"records": records, "totals": _totals(app, name, records)}
+        stops = [str(refusal) for refusal in _guards(app, context, records)]
+        found["connections"][name] = {"records": records, "totals": _totals(app, name, records), "guards": stops}
     if out is not None:
         out.write_text(json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
     if as_json:
@@ -39,12 +46,14 @@ def plan(app: App, choice: Choice, *, as_json: bool, out: Path | None) -> int:
 
 def plans_of(app: App, context: Context, ids: Sequence[str] | None) -> list[Structure]:
     """The plan of each record (None: every flagged one), as data."""
-    selection = context.mapping.selection
-    if ids is None:
-        pages: Iterable[list[Structure]] = context.salesforce.changes(selection, None).flagged
-    else:
-        pages = [context.salesforce.fetch(selection, ids)]
-    found = [report.planned(context, _link(app, context, record)) for page in pages for record in page]
+
+    def ask(selection: Selection) -> Iterable[list[Structure]]:
+        if ids is None:
+            return context.salesforce.changes(selection, None).flagged
+        return [context.salesforce.fetch(selection, ids)]
+
+    pages = permissions.reading(context, ask, notes=False)
+    found = [_planned(app, context, record) for page in pages for record in page]
     return found + _not_shared(context, set(ids or ()) - {entry["salesforce_id"] for entry in found})
 
 
@@ -66,29 +75,53 @@ def _not_shared(context: Context, ids: set[str]) -> list[Structure]:
     return found
 
 
-def _link(app: App, context: Context, record: Structure) -> Link:
+def _planned(app: App, context: Context, record: Structure) -> Structure:
+    known = app.ledger.find(*context.key, to_id18(record["Id"])) if app.has_ledger else None
+    is_linked = known is not None and bool(known.opportunity_id) and known.presence == "flagged"
+    before = known.mapped if known is not None and is_linked else None
+    return report.planned(context, _link(app, context, record, known), before)
+
+
+def _link(app: App, context: Context, record: Structure, known: Link | None) -> Link:
     """The link as it would be after a pull of this record."""
     salesforce_id = to_id18(record["Id"])
-    known = app.ledger.find(*context.key, salesforce_id) if app.has_ledger else None
     link = known or Link(0, context.name, context.catalog, salesforce_id)
     candidate = app.ledger.sighted(*context.key, salesforce_id) if app.has_ledger and not link.opportunity_id else ""
     return replace(
         link,
         name=str(record.get("Name") or ""),
         presence="flagged",
-        mapped=map_record(context.mapping, record, context.today),
+        mapped=to_compared(context, record, lambda: link.mapped),
         candidate_id=link.candidate_id or candidate,
     )
 
 
+def _guards(app: App, context: Context, records: list[Structure]) -> list[UnsafePlan]:
+    """What stops these records until a person releases them."""
+    creates = sum(1 for entry in records for action in entry["actions"] if action["action"] == "create")
+    at_once = CreatesPerPass(context.limits.creates_per_pass, creates, context.now)
+    found = [at_once.refusal()] if at_once.is_passed else []
+    mapping = guards.guarded_mapping(context) if app.has_ledger else None
+    return [*found, mapping] if mapping is not None else found
+
+
 def _totals(app: App, name: str, records: list[Structure]) -> Structure:
-    writes = sum(1 for entry in records for action in entry["actions"] if action["action"] in _WRITES)
-    rate = app.connections[name].partner_central.quota.writes_per_second
     kinds: dict[str, int] = {}
     for entry in records:
         for action in entry["actions"]:
             kinds[action["action"]] = kinds.get(action["action"], 0) + 1
-    return {"records": len(records), "actions": kinds, "writes": writes, "seconds": round(writes / rate)}
+    writes, submissions = sum(kinds.get(kind, 0) for kind in WRITES), kinds.get("submit", 0)
+    quota, now = app.quota(name), app.clock.now()
+    goes_on_at = quota.goes_on_at(writes, now)
+    return {
+        "records": len(records),
+        "actions": kinds,
+        "writes": writes,
+        "seconds": round(quota.eta(writes, submissions).total_seconds()),
+        "eta": quota.in_words(writes, submissions, now),
+        "free_today": quota.free_today,
+        "goes_on_at": goes_on_at.strftime("%Y-%m-%dT%H:%M:%SZ") if goes_on_at is not None else None,
+    }
 
 
 def _print(found: Structure, out: Path | None) -> None:
@@ -99,6 +132,9 @@ def _print(found: Structure, out: Path | None) -> None:
             printer.print(f"{entry['salesforce_id']}  {entry['name']}: {steps}", markup=False)
             if len(part["records"]) == 1:
                 printer.print(values_table(entry["values"]))
+            for change in entry["changes"]:
+                words = f"    {change['path']}: {_short(change['before'])} → {_short(change['after'])}"
+                printer.print(words, markup=False)
             for problem in entry["problems"]:
                 place = f"{problem['file']}:{problem['line']}"
                 words = f"    {problem['salesforce_field'] or problem['path']} → {problem['path']} ({place}): "
@@ -106,11 +142,19 @@ def _print(found: Structure, out: Path | None) -> None:
         totals = part["totals"]
         printer.print(
             f"{name}: {totals['records']} records, {totals['writes']} writes to AWS, "
-            f"about {totals['seconds']} s at the quota. Nothing was written.",
+            f"at its quota {totals['eta']}. Nothing was written.",
             markup=False,
         )
+        for stop in part["guards"]:
+            printer.print(f"Waits for a person: {stop}", markup=False)
     if out is not None:
         printer.print(f"Saved to {out}; apply exactly this with `connector resync --plan {out}`.", markup=False)
+
+
+def _short(value: Any) -> str:
+    """A value in one line; None as what it is, nothing."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
 def _step(action: Structure) -> str:
@@ -121,6 +165,8 @@ def _step(action: Structure) -> str:
         return "update " + ", ".join(change["path"] for change in action["changes"])
     if kind == "resume":
         return f"{action['operation']} is under way"
+    if kind == "drop":
+        return f"{action['operation']} is dropped; it was never carried out"
     if kind in {"hold", "wait", "settled", "stop"}:
         return kind if kind == "hold" else f"{kind} ({action.get('reason', '')})"
     return kind

@@ -18,15 +18,18 @@ from connector import report
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
 from connector.commands.choice import Choice, saved_plan
-from connector.commands.plan import plans_of
+from connector.commands.plan import WRITES, plans_of
 from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table
+from connector.core.eta import Quota
 from connector.errors import UnsafePlan, UserError
-from connector.sync import Context
+from connector.sync import Context, guards, releases
 from connector.sync.settle import Progress as Settling
 from connector.sync.settle import settle
 
 FOLLOWING = timedelta(minutes=15)
+RECOUNT = 10.0
+"""Seconds for which a count of the day's writes does for the forecast."""
 
 
 def resync(app: App, choice: Choice, *, as_json: bool) -> int:
@@ -44,10 +47,10 @@ def resync_quietly(app: App, choice: Choice) -> list[dict[str, Any]]:
         with _stopping_on_signal(app):
             try:
                 with app.owning_ledger():
-                    app.verify_org(context)
+                    app.verify(context, context.partner_central.account)
                     _settle(app, context, ids, choice.plan_file)
             except LedgerBusy:
-                _ask_owner(app, context, ids)
+                _ask_owner(app, context, ids, choice.plan_file)
         results += _results(app, context, ids)
     return results
 
@@ -79,20 +82,52 @@ def _stopping_on_signal(app: App) -> Iterator[None]:
 
 def _settle(app: App, context: Context, ids: Sequence[str] | None, plan_file: Path | None) -> None:
     if plan_file is not None:
-        _require_same_plan(app, context, plan_file)
-    rate = app.connections[context.name].partner_central.quota.writes_per_second
+        _release(app, context, plan_file)
+    forecast = Forecast(app, context)
     with _bar() as bar:
         task = bar.add_task("Settling", total=None, eta="")
 
         def tell(progress: Settling) -> None:
-            seconds = int(progress.writes_left / rate)
-            eta = f"{progress.writes_left} writes left, about {seconds // 60}:{seconds % 60:02d}"
-            bar.update(task, completed=progress.settled, total=progress.total, eta=eta if progress.writes_left else "")
+            bar.update(task, completed=progress.settled, total=progress.total, eta=forecast.tell(progress))
 
         try:
             settle(context, ids, tell=tell)
         finally:
             app.record_usage(context)
+            if plan_file is not None:
+                guards.end_release(context)
+                guards.look_again(context)
+    if plan_file is not None:
+        _tell_what_waits(context)
+
+
+class Forecast:
+    """How long a run will still take, in words. The day's writes are added up now and then only."""
+
+    def __init__(self, app: App, context: Context) -> None:
+        self._app = app
+        self._context = context
+        self._quota: Quota | None = None
+        self._counted_at = 0.0
+
+    def tell(self, progress: Settling) -> str:
+        """``36 writes left, ~1 min``; "" when none is left."""
+        writes, clock = progress.writes_left, self._context.clock
+        if not writes:
+            return ""
+        if self._quota is None or clock.monotonic() - self._counted_at >= RECOUNT:
+            self._quota, self._counted_at = self._app.quota(self._context.name), clock.monotonic()
+        # Of each record that is left at most one write is a submission.
+        submissions = min(progress.total - progress.settled, writes)
+        return f"{writes} writes left, {self._quota.in_words(writes, submissions, clock.now())}"
+
+
+def _tell_what_waits(context: Context) -> None:
+    """Say so where the changed mapping touches too many records beyond those of the plan; else it is accepted."""
+    try:
+        guards.require_mapping(context)
+    except UnsafePlan as refusal:
+        Console(stderr=True).print(f"The plan is applied. Beyond it: {refusal}", markup=False, highlight=False)
 
 
 def _bar() -> Progress:
@@ -100,9 +135,22 @@ def _bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _require_same_plan(app: App, context: Context, plan_file: Path) -> None:
-    """Refuse where the world has moved since the plan was saved."""
+def _release(app: App, context: Context, plan_file: Path) -> None:
+    """Let through what the plan says, and nothing else."""
     saved = {entry["salesforce_id"]: entry for entry in saved_plan(plan_file).get(context.name, [])}
+    _require_same_plan(app, context, saved)
+    is_edited = not guards.is_accepted(context)
+    planned = {i: str(entry["fingerprint"] or "") for i, entry in saved.items() if is_edited or _creates(entry)}
+    if planned:
+        releases.release(context, planned)
+
+
+def _creates(entry: dict[str, Any]) -> bool:
+    return any(action["action"] == "create" for action in entry["actions"])
+
+
+def _require_same_plan(app: App, context: Context, saved: dict[str, dict[str, Any]]) -> None:
+    """Refuse where the world has moved since the plan was saved."""
     now = {entry["salesforce_id"]: entry for entry in plans_of(app, context, sorted(saved))}
     moved = [i for i, entry in saved.items() if i not in now or _essence(now[i]) != _essence(entry)]
     if moved:
@@ -114,11 +162,15 @@ def _require_same_plan(app: App, context: Context, plan_file: Path) -> None:
 
 
 def _essence(entry: dict[str, Any]) -> tuple[Any, ...]:
-    return entry["fingerprint"], entry["opportunity_id"], json.dumps(entry["actions"], sort_keys=True)
+    """What a release is for: the content, where it goes, and the writes. Why a record rests is none of it."""
+    writes = [action for action in entry["actions"] if action["action"] in WRITES]
+    return entry["fingerprint"], entry["opportunity_id"], json.dumps(writes, sort_keys=True)
 
 
-def _ask_owner(app: App, context: Context, ids: Sequence[str] | None) -> None:
+def _ask_owner(app: App, context: Context, ids: Sequence[str] | None, plan_file: Path | None) -> None:
     """The daemon owns the ledger: leave it the request and wait until it has settled the records."""
+    app.verify_catalog(context)
+    _pass_guards(app, context, plan_file)
     wanted = list(ids) if ids is not None else context.ledger.present(*context.key, limit=100_000)
     Console(stderr=True).print("The daemon owns the ledger and does it now …", highlight=False)
     context.ledger.request(context.name, wanted, context.now)
@@ -129,6 +181,20 @@ def _ask_owner(app: App, context: Context, ids: Sequence[str] | None) -> None:
         if not asked and not any(context.ledger.work_due(*context.key, soon, wanted).values()):
             return
         context.clock.sleep(0.5)
+
+
+def _pass_guards(app: App, context: Context, plan_file: Path | None) -> None:
+    """Leave the daemon the release; without one, refuse what it would refuse."""
+    if plan_file is None:
+        if (refusal := guards.guarded_mapping(context)) is not None:
+            raise refusal
+        return
+    if not guards.is_known_to_owner(context):
+        raise UnsafePlan(
+            "The daemon works with the mapping it was started with, not with the edited one of this plan.",
+            "Restart `connector run`; once it has said what waits, do this again.",
+        )
+    _release(app, context, plan_file)
 
 
 def _results(app: App, context: Context, ids: Sequence[str] | None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from connector.errors import UserError
 
 
 def status(app: App, *, as_json: bool) -> int:
-    """Print the state of each connection; exit code 1 when any record is held."""
+    """Print the state of each connection; exit code 1 when any record is held, or a guard waits for a person."""
     if not app.has_ledger:
         raise UserError("There is no ledger yet.", "It is made by the first `connector run` or `connector resync`.")
     found = report.status(app)
@@ -19,7 +19,8 @@ def status(app: App, *, as_json: bool) -> int:
     else:
         for name, part in found["connections"].items():
             _print(name, part)
-    return HELD if any(part["links"].get("held") for part in found["connections"].values()) else DONE
+    parts = found["connections"].values()
+    return HELD if any(part["links"].get("held") or part["guards"] for part in parts) else DONE
 
 
 def _print(name: str, part: dict[str, object]) -> None:
@@ -35,6 +36,10 @@ def _print(name: str, part: dict[str, object]) -> None:
         f"Salesforce calls in 24 h: {quota['salesforce_calls_24h']}.",
         markup=False,
     )
+    guards = part["guards"]
+    assert isinstance(guards, list)
+    for guard in guards:
+        printer.print(f"  Waits for a person: {guard['message']} {guard['cure']}", markup=False)
     held = part["held"]
     assert isinstance(held, list)
     if held:

@@ -193,8 +193,17 @@ class PartnerCentral(Section):
         return external_id
 
 
+Number = Annotated[int, BeforeValidator(refuse_truth), Field(ge=0)]
+Share = Annotated[float, BeforeValidator(refuse_truth), Field(ge=0, le=1)]
+
+
 class Limits(Section):
-    creates_per_day: Annotated[int, BeforeValidator(refuse_truth), Field(ge=0)] = 500
+    """What may happen without a person having looked."""
+
+    creates_per_day: Number = 500
+    creates_per_pass: Number = 100
+    mapping_change_share: Share = 0.2
+    mapping_change_min_links: Number = 10
 
 
 class Connection(Section):

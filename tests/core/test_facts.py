@@ -1,4 +1,4 @@
-"""What Salesforce shows of a link, the words for where it stands, when to try again, and the brake."""
+"""What Salesforce shows of a link, the words for where it stands, and when to try again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from connector.core import lifecycle, retry
 from connector.core.facts import fact_of, is_shown, to_field, to_salesforce_instant, unlike
-from connector.core.guard import CreateLimit
 from connector.core.lifecycle import LOCKED, ReviewStatus
 from connector.core.model import Association, Link, Mapped, Problem, Refusal, Task
 
@@ -159,15 +158,6 @@ def test_when_to_try_again(attempts: int, asked: float, seconds: float) -> None:
 @pytest.mark.parametrize(("age", "seconds"), [(0, 2), (3, 2), (10, 5), (120, 60), (100_000, 60), (-5, 2)])
 def test_when_to_look_at_a_task_again(age: float, seconds: float) -> None:
     assert retry.next_poll(age) == seconds
-
-
-@pytest.mark.parametrize(("created", "reached"), [(0, False), (499, False), (500, True), (501, True)])
-def test_the_brake(created: int, reached: bool) -> None:
-    limit = CreateLimit(500, created)
-    assert limit.is_reached is reached
-    refusal = limit.refusal(7)
-    for words in (f"{created} opportunities", "the limit is 500", "7 more", "limits.creates_per_day"):
-        assert words in str(refusal)
 
 
 @pytest.mark.parametrize(
