@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,6 +18,7 @@ from connector.adapters.ledger import Ledger, LedgerLock, open_engine
 from connector.adapters.ledger import schema as ledger_schema
 from connector.adapters.partner_central import (
     WRITES,
+    Paces,
     PartnerCentralClient,
     PartnerCentralSettings,
     Spent,
@@ -26,6 +27,8 @@ from connector.adapters.partner_central import (
 from connector.adapters.salesforce import SalesforceClient
 from connector.adapters.salesforce_auth import SalesforceSettings
 from connector.config import Config, Connection
+from connector.core.eta import DAY, Quota
+from connector.core.guard import Limits
 from connector.core.mapping import CompiledMapping, compile_mapping, run_cases
 from connector.core.model import fingerprint
 from connector.core.selection import to_id18
@@ -37,6 +40,14 @@ from connector.sync import Context
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+CATALOG = "catalog"
+"""The watermark of the catalog that the ledger of a connection was filled from."""
+AWS_ACCOUNT = "aws_account"
+"""The watermark of the AWS account, and so the quota, that a connection reaches.
+
+Its id once ``verify_account`` has seen it, and never another one from then on. Until then the key that its calls were
+counted under, which tells accounts apart but refuses nothing.
+"""
 SALESFORCE_CALLS = "salesforce_calls"
 AWS_READS = "aws_reads"
 
@@ -75,6 +86,20 @@ def shown_path(path: Path) -> str:
         if path.is_relative_to(root):
             return str(path.relative_to(root))
     return str(path)
+
+
+GARBAGE = (10_000, 20, 20)
+"""Records come and go by the thousand, hardly ever in circles: to look for these as usual costs a tenth more."""
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*GARBAGE)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass
@@ -146,7 +171,7 @@ class App:
     @contextmanager
     def owning_ledger(self) -> Iterator[None]:
         """Own the ledger while the block runs. Raises LedgerBusy when another process does."""
-        with LedgerLock(self.engine):
+        with LedgerLock(self.engine), _collecting_seldom():
             self.require_ledger()
             yield
 
@@ -175,11 +200,11 @@ class App:
             name=name,
             mapping=self.mappings[name],
             salesforce=self.salesforce(name),
-            partner_central=PartnerCentralClient(partner_central_settings(connection), self._spent(name), self.clock),
+            partner_central=self._partner_central(name, connection),
             ledger=self.ledger,
             clock=self.clock,
             mapping_digest=fingerprint(connection.mapping.read_text(encoding="utf-8")),
-            creates_per_day=connection.limits.creates_per_day,
+            limits=guard_limits(connection),
             in_flight=connection.partner_central.in_flight,
             stopping=self.stopping,
         )
@@ -192,11 +217,68 @@ class App:
         self._clients[name] = client
         return client
 
+    @cached_property
+    def paces(self) -> Paces:
+        """The AWS quotas' buckets, which connections to the same account share."""
+        return Paces(self.clock, self.stopping)
+
+    def _partner_central(self, name: str, connection: Connection) -> PartnerCentralClient:
+        return PartnerCentralClient(partner_central_settings(connection), self._spent(name), self.clock, self.paces)
+
     def _spent(self, name: str) -> Spent:
-        day = timedelta(hours=24)
         return Spent(
-            writes=lambda: self.ledger.operations_since(name, self.clock.now() - day) if self.has_ledger else 0,
-            reads=lambda: self.ledger.usage(name, AWS_READS, self.clock.now()) if self.has_ledger else 0,
+            writes=lambda account: self._sum(name, account, self.writes_today),
+            reads=lambda account: self._sum(name, account, self.reads_today),
+            learn=lambda account: self._remember_account(name, account),
+        )
+
+    def writes_today(self, name: str) -> int:
+        """Writes of one connection in the last 24 hours."""
+        return self.ledger.operations_since(name, self.clock.now() - DAY)
+
+    def reads_today(self, name: str) -> int:
+        """Recorded reads of one connection in the last 24 hours."""
+        return self.ledger.usage(name, AWS_READS, self.clock.now())
+
+    def _sum(self, name: str, account: str, count: Callable[[str], int]) -> int:
+        """A count over all connections of the file that share the account."""
+        return sum(count(other) for other in self._sharing(name, account)) if self.has_ledger else 0
+
+    def _sharing(self, name: str, account: str = "") -> list[str]:
+        """The connections of the file that count against the same quota as this one, as far as is known."""
+        if not self.has_ledger:
+            return [name]
+        accounts = {other: self.ledger.watermark(other, AWS_ACCOUNT) for other in self.config.connections}
+        # What the ledger knew before counts as well: this time the account may not have been told.
+        ours = {account, accounts[name]} - {""}
+        return [other for other, known in accounts.items() if other == name or known in ours]
+
+    def _remember_account(self, name: str, bucket: str) -> None:
+        """Note what a connection's calls are counted under while its account was never verified.
+
+        An account's id is left to ``verify_account``: what was noted once cannot be changed, so ``check`` with the
+        wrong credentials must not note it.
+        """
+        if not self.has_ledger or bucket.isdigit():
+            return
+        known = self.ledger.watermark(name, AWS_ACCOUNT)
+        if known != bucket and not known.isdigit():
+            self.ledger.set_watermark(name, AWS_ACCOUNT, bucket)
+
+    def quota(self, name: str) -> Quota:
+        """What bounds the writes of a connection now, as far as the ledger and config.yaml tell; adds up a day."""
+        sharing = self._sharing(name)
+        quotas = [self.config.connections[other].partner_central.quota for other in sharing]
+        per_day = min(quota.writes_per_day for quota in quotas)
+        since = self.clock.now() - DAY
+        spent = sum(map(self.writes_today, sharing)) if self.has_ledger else 0
+        first = [self.ledger.first_write(other, since) for other in sharing] if spent else []
+        return Quota(
+            rate=min(quota.writes_per_second for quota in quotas),
+            in_flight=self.config.connections[name].partner_central.in_flight,
+            free_today=max(per_day - spent, 0),
+            per_day=per_day,
+            until_free=min((sent_at for sent_at in first if sent_at is not None), default=since + DAY) - since,
         )
 
     def record_usage(self, context: Context) -> None:
@@ -209,6 +291,46 @@ class App:
         reads = sum(n for operation, n in context.partner_central.take_calls().items() if operation not in WRITES)
         if reads:
             self.ledger.add_usage(context.name, AWS_READS, reads, self.clock.now())
+
+    def verify(self, context: Context, account_of: Callable[[], str] = str) -> None:
+        """Refuse to start against another catalog, AWS account or org than the ledger was filled from.
+
+        ``account_of`` finds the AWS account's id, "" where it cannot be known. Raises WrongAccount, and TemporaryError
+        or another Halt where a service does not let us look.
+        """
+        self.verify_catalog(context)
+        self.verify_org(context)
+        self.verify_account(context, account_of())
+        if not self.ledger.watermark(context.name, CATALOG):
+            self.ledger.set_watermark(context.name, CATALOG, context.catalog)
+
+    def verify_catalog(self, context: Context) -> None:
+        """Refuse another catalog than the one this connection began with: its ids stand in the records."""
+        before = self.ledger.watermark(context.name, CATALOG)
+        if not before:
+            # A ledger that an older version filled says it by its links.
+            found = self.ledger.catalogs(context.name)
+            before = context.catalog if context.catalog in found else "".join(found[:1])
+        if before and before != context.catalog:
+            raise WrongAccount(
+                f"Connection {context.name}: config.yaml says catalog {context.catalog}, but the ledger was filled "
+                f"from {before}, whose ids stand in the records.",
+                f"Set it back to {before}, or give {context.catalog} a connection of its own name.",
+            )
+
+    def verify_account(self, context: Context, account_id: str) -> None:
+        """Refuse another AWS account than before; "" is unknown and refuses nothing."""
+        if not account_id:
+            return
+        before = self.ledger.watermark(context.name, AWS_ACCOUNT)
+        if before.isdigit() and before != account_id:
+            raise WrongAccount(
+                f"Connection {context.name}: the AWS credentials are those of account {account_id}, but the ledger "
+                f"was filled from account {before}.",
+                "Correct profile, role_arn or the credentials, or give this account a connection of its own name.",
+            )
+        if before != account_id:
+            self.ledger.set_watermark(context.name, AWS_ACCOUNT, account_id)
 
     def verify_org(self, context: Context) -> None:
         """Refuse to start against another org than the configured one, or than the one the ledger was filled from."""
@@ -224,6 +346,11 @@ class App:
                 )
         if not before:
             self.ledger.set_watermark(context.name, "organization", to_id18(org.organization_id))
+
+
+def guard_limits(connection: Connection) -> Limits:
+    """The core's plain limits."""
+    return Limits(**connection.limits.model_dump())
 
 
 def salesforce_settings(connection: Connection) -> SalesforceSettings:
@@ -273,5 +400,6 @@ def partner_central_settings(connection: Connection) -> PartnerCentralSettings:
         reads_per_day=section.quota.reads_per_day,
         in_flight=section.in_flight,
         user_agent=section.user_agent or f"partner-central-connector|{__version__}|Salesforce|v1",
+        product=f"partner-central-connector/{__version__}",
         debug_log=section.debug_log,
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from connector.adapters.scheduler import Job, Scheduler
 from connector.app import App
 from connector.core.retry import next_attempt
-from connector.errors import ConnectorError, Halt, QuotaExhausted, TemporaryError
-from connector.sync import Context, advance, follow_tasks, observe, pull, pull_ids, sweep_is_due, write_back
+from connector.errors import ConnectorError, Halt, QuotaExhausted, TemporaryError, UnsafePlan, UserError, WrongAccount
+from connector.sync import Context, advance, follow_tasks, guards, observe, pull, pull_ids, sweep_is_due, write_back
 
 logger = logging.getLogger(__name__)
 
@@ -19,25 +20,72 @@ TICK = timedelta(seconds=1)
 REVIEW_EVERY = timedelta(seconds=10)
 """How soon after a submission its review status is looked at, however rarely ``schedule.observe`` does."""
 USAGE_EVERY = timedelta(seconds=30)
+GUARD_EVERY = 10.0
+"""Seconds until a guard is asked again: it waits for a person, who should not wait for us, and it costs one row."""
 
 
 def run(app: App) -> None:
-    """Run every chosen connection until told to stop. Raises Halt when a connection must not start."""
+    """Run every chosen connection until told to stop.
+
+    Raises WrongAccount or UserError when a connection must not start, whenever that is found out.
+    """
     with app.owning_ledger():
         for context in app.contexts.values():
-            app.verify_org(context)
-        jobs = [job for context in app.contexts.values() for job in jobs_of(app, context)]
+            app.verify_catalog(context)  # asks no service, so that such a mistake is told before anything is done
+        entrances = [Entrance(app, context) for context in app.contexts.values()]
+        jobs = [job for entrance in entrances for job in jobs_of(app, entrance)]
         names = ", ".join(app.contexts)
         logger.info("Running: %s. Stop with SIGTERM or Ctrl-C.", names, extra={"event": "started"})
         Scheduler(jobs, app.stopping).run()
         for context in app.contexts.values():
             app.record_usage(context)
         logger.info("Stopped; nothing is in flight.", extra={"event": "stopped"})
+        for entrance in entrances:
+            if entrance.refusal is not None:
+                raise entrance.refusal
 
 
-def jobs_of(app: App, context: Context) -> list[Job]:
+@dataclass
+class Entrance:
+    """Keeps the jobs of a connection waiting until it is known to reach what its ledger was filled from.
+
+    A service that is down or a login that fails heals, and is tried again. Another account never does: then
+    ``refusal`` tells why, and the daemon stops.
+    """
+
+    app: App
+    context: Context
+    refusal: ConnectorError | None = None
+    opened: threading.Event = field(default_factory=threading.Event)
+
+    def verify(self) -> None:
+        """Open, once. Raises TemporaryError or Halt while it cannot be known."""
+        if self.opened.is_set() or self.refusal is not None:
+            return
+        try:
+            self.app.verify(self.context, self.context.partner_central.account)
+        except (WrongAccount, UserError) as refusal:
+            self._refuse(refusal)
+        else:
+            self.opened.set()
+
+    def _refuse(self, refusal: ConnectorError) -> None:
+        self.refusal = refusal
+        extra = {"event": "refused", "connection": self.context.name}
+        logger.error("%s must not run, so the daemon stops: %s", self.context.name, refusal, extra=extra)
+        self.app.stopping.set()
+
+    def is_passed(self) -> bool:
+        """Wait until it is open; False when the daemon is stopping."""
+        while not self.opened.wait(TICK.total_seconds()):
+            if self.context.stopping.is_set():
+                return False
+        return True
+
+
+def jobs_of(app: App, entrance: Entrance) -> list[Job]:
     """The jobs of one connection; each looks at the ledger first, and only then at a service."""
-    schedule = app.config.schedule
+    schedule, context = app.config.schedule, entrance.context
 
     def pulling() -> None:
         pull(context, sweep=sweep_is_due(context, schedule.full_sweep))
@@ -50,9 +98,28 @@ def jobs_of(app: App, context: Context) -> list[Job]:
         ("tasks", TICK, lambda: follow_tasks(context)),
         ("review", REVIEW_EVERY, lambda: context.submitted.is_set() and observe(context)),
         ("write back", TICK, lambda: write_back(context)),
+    ]
+    always: list[tuple[str, timedelta, Callable[[], object]]] = [
+        ("verification", TICK, entrance.verify),
         ("usage", USAGE_EVERY, lambda: app.record_usage(context)),
     ]
-    return [Job(f"{name} {context.name}", every, Guarded(name, context, verb).run) for name, every, verb in verbs]
+    return [
+        *(Job(f"{name} {context.name}", every, Guarded(name, context, verb).run) for name, every, verb in always),
+        *(
+            Job(f"{name} {context.name}", every, _behind(entrance, Guarded(name, context, verb)))
+            for name, every, verb in verbs
+        ),
+    ]
+
+
+def _behind(entrance: Entrance, guarded: Guarded) -> Callable[[], None]:
+    """The job, once its connection is verified. It waits for that, or the rarest would come a whole turn late."""
+
+    def run() -> None:
+        if entrance.is_passed():
+            guarded.run()
+
+    return run
 
 
 def _advance(context: Context) -> None:
@@ -61,11 +128,20 @@ def _advance(context: Context) -> None:
 
 
 def answer_requests(context: Context) -> None:
-    """Read the records that a person asked for while this process owns the ledger."""
-    requests = context.ledger.requests(context.name)
-    if requests:
-        pull_ids(context, sorted({salesforce_id for _, salesforce_id in requests}))
-        context.ledger.requests_done([number for number, _ in requests])
+    """Read the records that a person asked for while this process owns the ledger.
+
+    Under the guard of a changed mapping only what was released; the sweep that follows the guard reads the others.
+    """
+    if not context.ledger.requests(context.name):
+        return
+    with guards.looking(context):
+        while (requests := context.ledger.requests(context.name)) and not context.stopping.is_set():
+            wanted = guards.readable(context, sorted({salesforce_id for _, salesforce_id in requests}))
+            if wanted:
+                pull_ids(context, wanted)
+            context.ledger.requests_done([number for number, _ in requests])
+    guards.end_release(context)
+    guards.look_again(context)
 
 
 @dataclass
@@ -98,6 +174,8 @@ class Guarded:
         asked = max(asked, 30.0) if isinstance(error, Halt) else asked
         now = self.context.now
         seconds = (next_attempt(self.failures, now, asked) - now).total_seconds()
+        if isinstance(error, UnsafePlan):
+            seconds = GUARD_EVERY
         self.pause_until = self.context.clock.monotonic() + seconds
         text = str(error) if isinstance(error, ConnectorError) else f"unexpected {type(error).__name__}: {error}"
         if text != self.told:

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
+from connector.commands.resync import Forecast
+from connector.sync.settle import Progress
 from tests.world import ENVIRONMENT, World, wait_until
 
 CONNECTOR = [sys.executable, "-m", "connector"]
@@ -139,6 +142,44 @@ def test_plan_writes_nothing_and_a_saved_plan_is_applied_exactly(world: World) -
     assert len(world.at_aws(deal)) == 1
     text = run(world, "plan", deal)
     assert "Project.Title" in text.stdout
+
+
+def test_a_plan_says_how_long_it_takes_and_when_it_goes_on(world: World) -> None:
+    text = world.config.read_text(encoding="utf-8")
+    slow = text.replace("writes_per_second: 500", "writes_per_second: 0.5, writes_per_day: 4")
+    world.config.write_text(slow, encoding="utf-8")
+    done = world.opportunity()
+    world.settle(done)
+    for _ in range(2):
+        world.opportunity()
+    told = json.loads(run(world, "plan", "--json").stdout)["connections"]["sandbox"]["totals"]
+    assert (told["writes"], told["free_today"]) == (6, 1)
+    assert 172_000 < told["seconds"] < 173_000, "one now, four a day later, the last one another day later"
+    first = world.app().ledger.first_write("sandbox", datetime.now(UTC) - timedelta(hours=1))
+    assert first is not None
+    goes_on = first + timedelta(hours=24)
+    assert abs(datetime.fromisoformat(told["goes_on_at"]) - goes_on) < timedelta(seconds=2)
+    people = " ".join(run(world, "plan").stdout.split())
+    assert "6 writes to AWS, at its quota ~" in people
+    assert f"of the 4 writes of 24 hours 1 are left, it goes on at {goes_on:%Y-%m-%d %H:%M} UTC" in people
+    world.config.write_text(text.replace("writes_per_second: 500", "writes_per_second: 0.5"), encoding="utf-8")
+    told = json.loads(run(world, "plan", "--json").stdout)["connections"]["sandbox"]["totals"]
+    assert (told["seconds"], told["eta"], told["goes_on_at"]) == (18, "~18 s", None), "six writes, and a slow last one"
+
+
+def test_the_progress_of_a_resync_is_foreseen_from_the_same_quota(world: World) -> None:
+    world.settle(world.opportunity())
+    app = world.app()
+    forecast = Forecast(app, app.contexts["sandbox"])
+    assert forecast.tell(Progress(0, 100, 300)) == "300 writes left, ~2 min", (
+        "eight slow calls at once, not 500 a second"
+    )
+    assert forecast.tell(Progress(92, 100, 24)) == "24 writes left, ~12 s"
+    assert forecast.tell(Progress(100, 100, 0)) == ""
+    words = forecast.tell(Progress(0, 100, 300_000))
+    assert words.startswith(
+        "300000 writes left, ~31 days; of the 10000 writes of 24 hours 9997 are left, it goes on at "
+    )
 
 
 def test_plan_says_why_a_record_is_not_shared(world: World) -> None:
