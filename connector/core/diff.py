@@ -10,13 +10,15 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from connector.core.model import Association, Structure
 from connector.core.schema import Shape
 
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
-ASSOCIATED = "RelatedEntityIdentifiers."
+_RELATED = "RelatedEntityIdentifiers"
+ASSOCIATED = f"{_RELATED}."
 _CREATE_ONLY = frozenset({"Origin", "OpportunityTeam", "Tags", "LifeCycle.ReviewStatus", "LifeCycle.Stage"})
 """Not part of UpdateOpportunity, or not ours to change before the review (ACTION_NOT_PERMITTED)."""
 
@@ -37,15 +39,24 @@ def changes_between(
 
     Without a base (an adopted opportunity) a field that is empty in Salesforce is left as AWS has it.
     """
+    if base is not None and {**base, _RELATED: None} == {**desired, _RELATED: None}:
+        return ()
     agreed = base if base is not None else (existing or {})
     found = []
-    for path in sorted(path for path in set(owned) - _CREATE_ONLY if not path.startswith(ASSOCIATED)):
-        before, after = value_at(agreed, path), value_at(desired, path)
+    for path, steps in _compared(frozenset(owned)):
+        before, after = _at(agreed, steps), _at(desired, steps)
         if base is None and after in _NOTHING:
             continue
-        if not is_same(before, after, path.rpartition(".")[2]):
+        if not is_same(before, after, steps[-1]):
             found.append(Change(path, before, after))
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _compared(owned: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The paths to compare, in order, each with its steps."""
+    paths = sorted(path for path in owned - _CREATE_ONLY if not path.startswith(ASSOCIATED))
+    return tuple((path, tuple(path.split("."))) for path in paths)
 
 
 def body_of_update(existing: Structure, changes: Iterable[Change], shape: Shape) -> Structure:
@@ -57,9 +68,40 @@ def body_of_update(existing: Structure, changes: Iterable[Change], shape: Shape)
     body: Structure = _fitting(unescaped(existing), shape)
     body["Identifier"] = existing["Id"]
     for change in changes:
-        put_at(body, change.path, copy.deepcopy(change.after))
+        after = copy.deepcopy(change.after)
+        put_at(body, change.path, _with_additions(value_at(body, change.path), change.before, after))
     _mend(body)
     return body
+
+
+def _with_additions(existing: Any, before: Any, after: Any) -> Any:
+    """Rows as they shall be, each with what somebody else has added to it at AWS.
+
+    A row is the same one where there are as many as before and it still holds all that was agreed on.
+    """
+    lists = (existing, before, after)
+    if not all(isinstance(rows, list) for rows in lists) or len({len(rows) for rows in lists}) != 1:
+        return after
+    return [_row_with_additions(*rows) for rows in zip(*lists, strict=True)]
+
+
+def _row_with_additions(existing: Any, before: Any, after: Any) -> Any:
+    if not all(isinstance(row, Mapping) for row in (existing, before, after)):
+        return after
+    if not all(is_same(existing.get(name), value, name) for name, value in before.items()):
+        return after
+    return {**{name: value for name, value in existing.items() if name not in before}, **after}
+
+
+def base_of_adopted(
+    desired: Structure, existing: Structure, wanted: Iterable[Association], owned: Iterable[str]
+) -> Structure:
+    """What counts as agreed on with an opportunity that somebody else made: what both sides hold, else AWS's word."""
+    base: Structure = copy.deepcopy(desired)
+    for change in changes_between(desired, existing, None, owned):
+        put_at(base, change.path, copy.deepcopy(change.before))
+    shared = set(wanted) & set(attached_of(existing))
+    return agree_on(base, shared) or base
 
 
 def _fitting(value: Any, shape: Shape | None) -> Any:
@@ -107,7 +149,11 @@ def unescaped(value: Any) -> Any:
 
 def value_at(value: Any, path: str) -> Any:
     """The value at a dotted path, None where there is none."""
-    for step in path.split("."):
+    return _at(value, path.split("."))
+
+
+def _at(value: Any, steps: Iterable[str]) -> Any:
+    for step in steps:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value
 
@@ -132,7 +178,7 @@ def is_same(one: Any, other: Any, name: str = "") -> bool:
 
     ``name`` is the member's; texts of some members are amounts.
     """
-    return bool(_normal(one, name) == _normal(other, name))
+    return bool(one == other or _normal(one, name) == _normal(other, name))
 
 
 def _normal(value: Any, name: str) -> Any:
@@ -188,10 +234,10 @@ def agree_on(base: Structure | None, associations: Iterable[Association]) -> Str
     kinds: dict[str, list[str]] = {}
     for association in sorted(set(associations)):
         kinds.setdefault(association.entity_type, []).append(association.identifier)
-    return {**base, "RelatedEntityIdentifiers": kinds}
+    return {**base, _RELATED: kinds}
 
 
 def attached_of(existing: Structure) -> tuple[Association, ...]:
     """The associations of a GetOpportunity answer."""
-    related = existing.get("RelatedEntityIdentifiers") or {}
+    related = existing.get(_RELATED) or {}
     return tuple(sorted(Association(kind, text) for kind, texts in related.items() for text in texts or []))

@@ -37,6 +37,12 @@ class SyncStatus(StrEnum):
 LOCKED = frozenset({ReviewStatus.SUBMITTED, ReviewStatus.IN_REVIEW})
 """AWS takes no edits while it reviews (developer guide, working with opportunity updates)."""
 
+
+def has_begun(review_status: str) -> bool:
+    """Whether AWS has taken the submission up."""
+    return review_status not in {"", ReviewStatus.PENDING}
+
+
 MEANING = {
     ReviewStatus.PENDING: "Created in Partner Central, not submitted yet.",
     ReviewStatus.SUBMITTED: "Submitted to AWS; waiting for the review to begin.",

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from connector.core import lifecycle
 from connector.core.diff import (
+    ASSOCIATED,
     Change,
     agreed_associations,
     association_changes,
@@ -53,6 +54,13 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Resume:
     """An operation is open: find out how it ended, or send the same bytes again."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """An operation is open that was certainly never carried out, and nobody wants it any more."""
 
     operation: Operation
 
@@ -107,8 +115,11 @@ class Submit:
 
 
 Rest: TypeAlias = Hold | Wait | Settled | Stop
-Act: TypeAlias = Resume | Adopt | Read | Create | Update | Attach | Detach | Submit
+Act: TypeAlias = Resume | Drop | Adopt | Read | Create | Update | Attach | Detach | Submit
 Action: TypeAlias = Rest | Act
+
+UNEXPECTED = "unexpected"
+"""The code of the problem that holds a record whose mapping fails in a way nobody foresaw."""
 
 _UNFLAGGED = "Not pushed any more: the record is no longer flagged for AWS."
 _DELETED = "Not pushed any more: the record was deleted in Salesforce."
@@ -122,7 +133,7 @@ def plan_link(link: Link, owned: frozenset[str], now: datetime) -> tuple[Action,
     ``owned`` are the AWS paths that Salesforce decides. A shell performs the first action and plans again.
     """
     if link.operation is not None:
-        return (_open_operation(link.operation, now),)
+        return (_open_operation(link, link.operation, now),)
     if link.presence != "flagged":
         return (_stopped(link),)
     if link.mapped is None:
@@ -142,7 +153,9 @@ def plan_link(link: Link, owned: frozenset[str], now: datetime) -> tuple[Action,
     return _draft(link, link.mapped, owned)
 
 
-def _open_operation(operation: Operation, now: datetime) -> Action:
+def _open_operation(link: Link, operation: Operation, now: datetime) -> Action:
+    if link.presence != "flagged" and not operation.ambiguous:
+        return Drop(operation)
     later = operation.next_attempt_at
     if later is not None and later > now:
         return Wait(f"{operation.action} is tried again. {operation.error}".strip(), later, in_progress=True)
@@ -156,7 +169,7 @@ def _stopped(link: Link) -> Stop:
 
 def _is_submitted(link: Link) -> bool:
     """Whether AWS has it: the review began, or the last task is complete and no review status came in yet."""
-    if link.review_status not in {"", ReviewStatus.PENDING}:
+    if lifecycle.has_begun(link.review_status):
         return True
     return link.task is not None and link.task.status == TaskStatus.COMPLETE
 
@@ -224,12 +237,27 @@ def _after_submission(link: Link, mapped: Mapped, owned: frozenset[str]) -> Acti
         return Stop(words + said)
     if status == ReviewStatus.ACTION_REQUIRED:
         return Hold(f"{words} Make the change in Partner Central.{said}")
-    if link.base is not None and (changes := changes_between(mapped.opportunity, None, link.base, owned)):
-        names = ", ".join(change.path for change in changes)
+    unreadable = tuple(problem for problem in mapped.problems if problem.code == UNEXPECTED)
+    if unreadable:  # what is known of the record is old, so nobody can say that both sides agree
+        return Hold(told(unreadable), unreadable)
+    if edited := _edited(link, mapped, owned):
+        names = ", ".join(edited)
         if status in lifecycle.LOCKED or not status:
             return Wait(f"{words} Edits since then wait, AWS takes none while it reviews: {names}.")
         return Hold(f"{words} Changed in Salesforce since the submission: {names}. Make the change in Partner Central.")
     return Settled(words)
+
+
+def _edited(link: Link, mapped: Mapped, owned: frozenset[str]) -> tuple[str, ...]:
+    """The paths at which Salesforce wants something else than was agreed on last."""
+    if link.base is None:
+        return ()
+    changes = changes_between(mapped.opportunity, None, link.base, owned)
+    attach, detach = association_changes(
+        mapped.associations, link.attached or (), agreed_associations(link.base), owned
+    )
+    kinds = dict.fromkeys(ASSOCIATED + association.entity_type for association in (*attach, *detach))
+    return (*(change.path for change in changes), *kinds)
 
 
 def status_of(action: Action) -> SyncStatus:

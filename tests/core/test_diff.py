@@ -15,6 +15,7 @@ from connector.core.diff import (
     Change,
     association_changes,
     attached_of,
+    base_of_adopted,
     body_of_update,
     changes_between,
     is_same,
@@ -222,6 +223,56 @@ def test_a_cleared_field_takes_the_structure_it_leaves_empty_with_it() -> None:
     assert "SoftwareRevenue" not in body
     assert body["Marketing"] == {"Source": "Marketing Activity", "CampaignName": "left over", "Channels": ["Email"]}
     assert problems_of(body) == []
+
+
+ROW = {**SPEND, "Amount": "100"}
+DEARER = {**SPEND, "Amount": "200"}
+LINKED = {**ROW, "EstimationUrl": "https://calculator.aws"}
+
+
+@pytest.mark.parametrize(
+    ("existing", "before", "after", "sent"),
+    [
+        ([LINKED], [ROW], [DEARER], [{**LINKED, "Amount": "200"}]),
+        ([{**LINKED, "Amount": "100.00"}], [ROW], [DEARER], [{**LINKED, "Amount": "200"}]),
+        ([LINKED], [LINKED], [DEARER], [DEARER]),
+        ([{**LINKED, "Amount": "150"}], [ROW], [DEARER], [DEARER]),
+        ([LINKED, LINKED], [ROW], [DEARER], [DEARER]),
+        ([LINKED], None, [DEARER], [DEARER]),
+        ([LINKED], [ROW], None, None),
+    ],
+    ids=[
+        "added by somebody",
+        "spelled otherwise",
+        "ours to remove",
+        "another row by now",
+        "more rows",
+        "never agreed on",
+        "emptied",
+    ],
+)
+def test_what_somebody_added_to_a_row_of_ours_stays(existing: Any, before: Any, after: Any, sent: Any) -> None:
+    got = {**GOT, "Project": {**GOT["Project"], "ExpectedCustomerSpend": existing}}
+    body = body_of_update(got, [Change("Project.ExpectedCustomerSpend", before, after)], UPDATE)
+    assert body["Project"].get("ExpectedCustomerSpend") == sent
+
+
+def test_the_base_of_what_somebody_else_made_is_their_word_where_both_differ() -> None:
+    wanted = [Association("Solutions", "S-1"), Association("Solutions", "S-2")]
+    desired = {"Project": {"Title": "Ours", "CompetitorName": "Ours alone"}, "OpportunityType": "Expansion"}
+    existing = {
+        "Project": {"Title": "Theirs", "AdditionalComments": "Theirs alone"},
+        "OpportunityType": "Expansion",
+        "RelatedEntityIdentifiers": {"Solutions": ["S-2", "S-3"]},
+    }
+    owned = {"Project.Title", "Project.CompetitorName", "Project.AdditionalComments", "OpportunityType"}
+    base = base_of_adopted(desired, existing, wanted, owned)
+    assert base == {
+        "Project": {"Title": "Theirs"},
+        "OpportunityType": "Expansion",
+        "RelatedEntityIdentifiers": {"Solutions": ["S-2"]},
+    }
+    assert changes_between(desired, existing, base, owned) == changes_between(desired, existing, None, owned)
 
 
 def test_a_body_shares_nothing_with_what_it_was_made_of() -> None:

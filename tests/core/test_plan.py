@@ -15,12 +15,14 @@ from connector.core.diff import agree_on
 from connector.core.lifecycle import ReviewStatus, SyncStatus
 from connector.core.model import Association, Link, Mapped, Operation, Problem, Refusal, Task
 from connector.core.plan import (
+    UNEXPECTED,
     Act,
     Action,
     Adopt,
     Attach,
     Create,
     Detach,
+    Drop,
     Hold,
     Read,
     Rest,
@@ -45,6 +47,7 @@ PROBLEM = Problem("Customer.Account.WebsiteUrl", "The website is missing.", "Fil
 LATE_PROBLEM = replace(PROBLEM, blocks="submit", path="Project.CustomerUseCase")
 MAPPED = Mapped({"Project": {"Title": "Deal"}}, (S1,), CO_SELL)
 UNSUBMITTED = replace(MAPPED, submission=None)
+POISONED = replace(MAPPED, problems=(Problem("", "It fails with an unexpected KeyError.", "Mend it.", UNEXPECTED),))
 TITLE = {"Project": {"Title": "Deal"}}
 OPERATION = Operation(1, 1, "CreateOpportunity", {}, "token")
 REFUSAL = Refusal("CreateOpportunity", MAPPED.fingerprint, "AWS refused it.", (PROBLEM,))
@@ -71,7 +74,24 @@ def reviewed(status: str, mapped: Mapped = MAPPED, **life_cycle: Any) -> Link:
 CASES: list[tuple[str, Link, list[type[Action]], str]] = [
     # an open operation comes before everything
     ("open operation", replace(NEW, operation=OPERATION), [Resume], ""),
-    ("open operation, unflagged", replace(NEW, operation=OPERATION, presence="unflagged"), [Resume], ""),
+    (
+        "open operation that may have been carried out, unflagged",
+        replace(NEW, operation=replace(OPERATION, ambiguous=True), presence="unflagged"),
+        [Resume],
+        "",
+    ),
+    (
+        "open operation never carried out, unflagged",
+        replace(NEW, operation=OPERATION, presence="unflagged"),
+        [Drop],
+        "",
+    ),
+    (
+        "never carried out, unflagged, and waiting",
+        replace(NEW, operation=replace(OPERATION, next_attempt_at=LATER), presence="deleted"),
+        [Drop],
+        "",
+    ),
     (
         "operation waits",
         replace(NEW, operation=replace(OPERATION, next_attempt_at=LATER, error="Throttled.")),
@@ -130,6 +150,12 @@ CASES: list[tuple[str, Link, list[type[Action]], str]] = [
     # the review
     ("submitted", reviewed("Submitted"), [Settled], "waiting for the review"),
     ("submitted, edited", reviewed("Submitted", EDITED), [Wait], "AWS takes none while it reviews: Project.Title."),
+    (
+        "submitted, with another solution",
+        reviewed("Submitted", replace(MAPPED, associations=(S1, S2))),
+        [Wait],
+        "AWS takes none while it reviews: RelatedEntityIdentifiers.Solutions.",
+    ),
     ("in review", reviewed("In review"), [Settled], "AWS is reviewing it."),
     ("in review, edited", reviewed("In review", EDITED), [Wait], "Project.Title"),
     ("in review, with problems", reviewed("In review", replace(MAPPED, problems=(PROBLEM,))), [Settled], ""),
@@ -139,6 +165,11 @@ CASES: list[tuple[str, Link, list[type[Action]], str]] = [
     ("rejected, why", reviewed("Rejected", ReviewComments="R&amp;D only"), [Stop], "reviewer says: R&D only"),
     ("action required", reviewed("Action Required"), [Hold], "Make the change in Partner Central."),
     ("action, which", reviewed("Action Required", ReviewComments="Name it"), [Hold], "reviewer says: Name it"),
+    ("submitted, unreadable since", reviewed("Submitted", POISONED), [Hold], "unexpected KeyError"),
+    ("approved, unreadable since", reviewed("Approved", POISONED), [Hold], "unexpected KeyError"),
+    ("no review status, unreadable since", reviewed("", POISONED), [Hold], "unexpected KeyError"),
+    ("rejected, unreadable since", reviewed("Rejected", POISONED), [Stop], "AWS rejected it"),
+    ("action required, unreadable since", reviewed("Action Required", POISONED), [Hold], "Make the change in Partner"),
     ("a status of tomorrow", reviewed("Escalated"), [Settled], "AWS's review status is 'Escalated'."),
     ("a status of tomorrow, edited", reviewed("Escalated", EDITED), [Hold], "Project.Title"),
     ("adopted when approved", replace(reviewed("Approved", EDITED), base=None), [Settled], "AWS approved it."),
@@ -247,7 +278,7 @@ LINKS = st.builds(
     attached=st.none() | st.lists(st.sampled_from([S1, S2]), unique=True).map(tuple),
     task=st.none() | st.sampled_from(["IN_PROGRESS", "COMPLETE", "FAILED"]).map(task),
     refusal=st.none() | st.just(REFUSAL),
-    operation=st.none() | st.builds(replace, st.just(OPERATION), next_attempt_at=MOMENTS),
+    operation=st.none() | st.builds(replace, st.just(OPERATION), next_attempt_at=MOMENTS, ambiguous=st.booleans()),
     next_try_at=MOMENTS,
 )
 WRITES = (Create, Update, Attach, Detach, Submit)
@@ -260,7 +291,7 @@ def test_whatever_is_known(link: Link) -> None:
     assert planned
     assert not any(is_rest(action) for action in planned[:-1])
     # the end is a rest, a submission, or a look after which everything is planned again
-    assert is_rest(planned[-1]) or isinstance(planned[-1], Submit | Read | Resume)
+    assert is_rest(planned[-1]) or isinstance(planned[-1], Submit | Read | Resume | Drop)
     if not is_rest(planned[-1]) and not isinstance(planned[-1], Submit):
         assert not writes
     if link.operation is not None:
