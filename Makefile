@@ -32,8 +32,8 @@ check: $(INSTALLED)  ## Format, lint, types, import contracts, shipped mapping
 	$(BIN)/lint-imports
 
 
-prove: $(INSTALLED)  ## The proofs of exactly-once at length (about half an hour)
-	@CONNECTOR_EXAMPLES=300 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/test_kill.py tests/sync
+prove: $(INSTALLED)  ## The proofs of exactly-once at length, with figures (JSON=file keeps them, SEED=n repeats them)
+	@$(BIN)/python tests/prove.py $(if $(JSON),--json $(JSON)) $(if $(SEED),--seed $(SEED))
 
 bench: $(INSTALLED)  ## Measure; ratios within one run
 	@$(BIN)/python tests/bench.py

@@ -1,4 +1,8 @@
-"""Real processes killed with SIGKILL at every commit point: no duplicate at AWS, nothing lost."""
+"""Real processes killed with SIGKILL, at every commit and at random: nothing doubled, lost, or nulled at AWS.
+
+The short form takes a sample with fixed seeds; ``make prove`` sets CONNECTOR_PROVE and takes all of it. What each
+test did is told as the property ``figures``, which ``tests/prove.py`` adds up.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,30 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.sandbox.partner_central.records import TaskScript
 from connector.sandbox.partner_central.settings import Settings
+from connector.sync import Context
+from tests import audit
+from tests.audit import Complaint, Deal
 from tests.world import ENVIRONMENT, World, wait_until, world
 
 ROOT = Path(__file__).parents[1]
-MOST_COMMITS = 120
+PROVE = bool(os.environ.get("CONNECTOR_PROVE"))
+SEED = int(os.environ.get("CONNECTOR_SEED", "20261122"))
+BEYOND = 4
+"""Commits past those of an undisturbed run that a run may make when it has to wait once more than that one."""
+HAND_MADE = "Agreed with the alliance lead on the phone."
+Tell = Callable[[str, object], None]
 
 
 class Killer:
@@ -37,89 +52,375 @@ class Killer:
             text=True,
         )
 
-    def run(self, salesforce_id: str, at: int = 0, when: str = "") -> dict[str, Any]:
+    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        command = {"config": str(self._world.config), "id": salesforce_id, "at": at, "when": when}
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
+    def start(self, work: str, *ids: str, at: int = 0, when: str = "") -> int:
+        command = {"do": "start", "config": str(self._world.config), "work": work, "ids": ids, "at": at, "when": when}
+        return int(self._ask(command)["pid"])
+
+    def wait(self, pid: int, seconds: float = 60.0) -> dict[str, Any]:
+        """How it ended; empty when it is still alive after so many seconds."""
+        return self._ask({"do": "wait", "pid": pid, "seconds": seconds})
+
+    def settle(self, *ids: str, at: int = 0, when: str = "") -> dict[str, Any]:
+        """Settle these records in a process of its own, which dies at its ``at``-th commit."""
+        ended = self.wait(self.start("settle", *ids, at=at, when=when))
+        assert ended.get("signal") in {0, signal.SIGKILL}, ended
+        assert ended["signal"] or ended["code"] == 0, f"a connector ended with {ended}"
+        return ended
+
+    def run(self, until: Callable[[], bool], at: int = 0, when: str = "") -> dict[str, Any]:
+        """Run the daemon until it dies at its ``at``-th commit, or is told to stop since ``until`` came true."""
+        pid = self.start("run", at=at, when=when)
+        while not (ended := self.wait(pid, 0.03)):
+            if until():
+                os.kill(pid, signal.SIGTERM)
+                ended = self.wait(pid)
+                break
+        assert ended.get("signal") or ended.get("code") == 0, f"the daemon ended with {ended}"
+        return ended
+
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
         self._process.stdout.close()
 
 
+@dataclass
+class Stage:
+    """A world, its killer, and a context that only reads, to compare with."""
+
+    world: World
+    killer: Killer
+    context: Context
+    complaints: list[Complaint] = field(default_factory=list)
+    kills: int = 0
+
+    def judge(self, deal: Deal, told: str) -> None:
+        """Nothing may be wrong once this record was recovered."""
+        found = audit.always(self.world, [deal.id]) + audit.settled(self.world, self.context, [deal])
+        self.complaints += found
+        assert not found, f"{told}: {found}"
+
+
 @contextmanager
-def killer(world: World) -> Iterator[Killer]:
-    made = Killer(world)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_dying_at_any_commit_neither_doubles_nor_loses_anything(tmp_path: Path, when: str) -> None:
-    once = {"CreateOpportunity": 1, "AssociateOpportunity": 2, "StartEngagementFromOpportunityTask": 1}
-    with world(tmp_path) as made, killer(made) as processes:
-        warm = made.opportunity()
-        assert processes.run(warm) == {"signal": 0, "code": 0}
-        deaths = 0
-        for at in range(1, MOST_COMMITS):
-            deal = made.opportunity(AWS_Product_Codes__c="AmazonEC2Linux")
-            died = processes.run(deal, at, when)
-            if died["signal"] == 0:
-                break
-            deaths += 1
-            assert processes.run(deal) == {"signal": 0, "code": 0}, f"recovery after death {when} commit {at}"
-            assert len(made.at_aws(deal)) == 1, f"opportunities after death {when} commit {at}"
-            assert made.effects(deal) == once, f"effects after death {when} commit {at}"
-            record = made.record(deal)
-            assert record["AWS_Sync_Status__c"] == "Synced", f"shown after death {when} commit {at}"
-            assert record["AWS_Task_Status__c"] == "COMPLETE"
-            assert record["AWS_Opportunity_Id__c"] == made.at_aws(deal)[0]["Id"]
-        assert deaths >= 15, "every commit of the circle was died at"
-        assert died["signal"] == 0, "the last run outlived its commits, so none was left out"
-
-
-def test_the_daemon_dies_at_random_moments_and_finishes_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    moments = random.Random(20261122)
-    settings = Settings(quotas=False, start_latency=(0.1, 0.6), latency=0.02)
-    with world(tmp_path, settings, seed=True) as made:
+def stage(folder: Path, settings: Settings | None = None) -> Iterator[Stage]:
+    with world(folder, settings or Settings(quotas=False)) as made:
         text = made.config.read_text(encoding="utf-8")
         made.config.write_text("schedule: {pull: 1s, observe: 1s}\n" + text, encoding="utf-8")
-        for _ in range(6):
-            with daemon(made) as process:
-                wait_until(lambda: "Running: sandbox" in log_of(made), "the daemon to start")
-                time.sleep(moments.uniform(0.0, 2.5))
-                process.kill()
-                assert process.wait(timeout=10) == -signal.SIGKILL
-        flagged = [row["Id"] for row in made.sandbox.org.records("Opportunity") if row.get("Share_With_AWS__c")]
-        with daemon(made) as process:
-            wait_until(lambda: "Running: sandbox" in log_of(made), "the daemon to start")
-            done = {"Held", "Synced"}
-            wait_until(
-                lambda: all(made.record(i)["AWS_Sync_Status__c"] in done for i in flagged), "every record to settle"
-            )
-            process.terminate()
-            assert process.wait(timeout=15) == 0
-        synced = [i for i in flagged if made.record(i)["AWS_Sync_Status__c"] == "Synced"]
-        assert len(synced) >= 14
-        for salesforce_id in flagged:
-            counted = made.effects(salesforce_id)
-            expected = 1 if salesforce_id in synced else 0
-            assert len(made.at_aws(salesforce_id)) == expected
-            assert counted["CreateOpportunity"] == expected
-            assert counted["StartEngagementFromOpportunityTask"] == expected
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in ENVIRONMENT.items():
+                patched.setenv(name, value)
+            killer = Killer(made)
+            try:
+                yield Stage(made, killer, made.context())
+            finally:
+                killer.close()
+
+
+# The stories that a process may die in. Each gives a function that makes one more record ready for it.
+
+
+def new(_: Stage, world: World) -> Callable[[], Deal]:
+    """Create, two associations, submission, task, write-back."""
+    return lambda: Deal(world.opportunity(AWS_Product_Codes__c="AmazonEC2Linux"))
+
+
+def lost_answers(_: Stage, world: World) -> Callable[[], Deal]:
+    """AWS carries each first write out and answers 500, so that the death falls into the recovery."""
+
+    def ready() -> Deal:
+        world.sandbox.faults.clear()
+        for operation in ("CreateOpportunity", "AssociateOpportunity", audit.START):
+            world.sandbox.faults.add(on=operation, at="after", do="status", status=500)
+        return Deal(world.opportunity())
+
+    return ready
+
+
+def forgotten_tokens(_: Stage, world: World) -> Callable[[], Deal]:
+    """AWS remembers no token, so that only looking first keeps the recovery from doing it again."""
+    world.sandbox.service.configure(token_lifetime=0.0)
+    return lambda: Deal(world.opportunity())
+
+
+def failed_task(_: Stage, world: World) -> Callable[[], Deal]:
+    """The first task fails for a passing reason and is started again with a token of its own."""
+
+    def ready() -> Deal:
+        world.sandbox.service.forget_scripts()
+        world.sandbox.service.script_tasks(TaskScript(reason="InternalError", message="try again"))
+        return Deal(world.opportunity())
+
+    return ready
+
+
+def edited_draft(stage: Stage, world: World) -> Callable[[], Deal]:
+    """A draft that was refused and that people completed at AWS is edited: update, attach, detach, submission."""
+    waiting: list[Deal] = []
+
+    def fill() -> None:
+        ids = [world.opportunity() for _ in range(10)]
+        refused = TaskScript(reason="OpportunityValidationFailed", message="BUSINESS_VALIDATION_EXCEPTION x:y")
+        world.sandbox.service.script_tasks(refused, len(ids))
+        stage.killer.settle(*ids)
+        for salesforce_id in ids:
+            (draft,) = world.at_aws(salesforce_id)
+            values = {"Project.AdditionalComments": HAND_MADE, "Customer.Account.Duns": "123456789"}
+            world.edit_at_aws(draft["Id"], values)
+            world.associate_at_aws(draft["Id"], "AwsProducts", "AmazonRDSforPostgreSQL")
+            waiting.append(Deal(salesforce_id, values, (("AwsProducts", "AmazonRDSforPostgreSQL"),)))
+
+    def ready() -> Deal:
+        if not waiting:
+            fill()
+        deal = waiting.pop(0)
+        world.edit(deal.id, NextStep="Call them on Monday", AWS_Solution_Ids__c="S-0001112")
+        return deal
+
+    return ready
+
+
+def made_by_hand(stage: Stage, world: World) -> Callable[[], Deal]:
+    """Somebody made the opportunity by hand, with another title, one field more, and nothing associated."""
+
+    def ready() -> Deal:
+        salesforce_id = world.opportunity()
+        body = dict(audit.mapped_now(stage.context, salesforce_id).opportunity)
+        body["Project"] = {**body["Project"], "Title": "An old title", "AdditionalComments": HAND_MADE}
+        world.by_hand("CreateOpportunity", {**body, "ClientToken": f"by-hand-{salesforce_id}"})
+        return Deal(salesforce_id, {"Project.AdditionalComments": HAND_MADE})
+
+    return ready
+
+
+def first_start(stage: Stage, world: World) -> Callable[[], Deal]:
+    """No ledger yet: the death may fall into making its schema."""
+
+    def ready() -> Deal:
+        for path in world.folder.glob("ledger.db*"):
+            path.unlink()
+        return Deal(world.opportunity())
+
+    return ready
+
+
+STORIES = (new, forgotten_tokens, lost_answers, failed_task, edited_draft, made_by_hand)
+
+
+def moments_of(commits: int, chosen: random.Random, most: int) -> list[tuple[int, str]]:
+    """Every commit, before and after; in the short form a sample of them in order."""
+    every = [(at, when) for at in range(1, commits + BEYOND) for when in ("before", "after")]
+    return every if PROVE else sorted(chosen.sample(every[: 2 * commits], min(most, 2 * commits)))
+
+
+def die_and_recover(stage: Stage, deal: Deal, at: int, when: str, again: tuple[int, str] | None = None) -> bool:
+    """One death (two with ``again``) and a recovery, judged. Gives whether the process lived to its end."""
+    died = stage.killer.settle(deal.id, at=at, when=when)
+    stage.kills += bool(died["signal"])
+    if died["signal"] and again is not None:
+        stage.kills += bool(stage.killer.settle(deal.id, at=again[0], when=again[1])["signal"])
+    if died["signal"]:
+        assert stage.killer.settle(deal.id)["signal"] == 0
+    stage.judge(deal, f"death {when} commit {at}" + (f", then {again[1]} commit {again[0]}" if again else ""))
+    return not died["signal"]
+
+
+def tell(figures: Tell, family: str, stage: Stage, seed: int) -> None:
+    told = {"family": family, "kills": stage.kills, "seed": seed, **audit.count(stage.complaints)}
+    figures("figures", json.dumps(told))
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_dying_at_any_commit(tmp_path: Path, story: Any, record_property: Tell) -> None:
+    chosen = random.Random(f"{SEED} {story.__name__}")
+    with stage(tmp_path) as made:
+        try:
+            ready = story(made, made.world)
+            made.killer.settle(made.world.opportunity())
+            deal = ready()
+            undisturbed = made.killer.settle(deal.id)
+            made.judge(deal, "an undisturbed run")
+            assert undisturbed["commits"] == undisturbed["traced"], "a commit was left out"
+            lived = 0
+            for at, when in moments_of(undisturbed["commits"], chosen, 5 if story is new else 2):
+                lived += die_and_recover(made, ready(), at, when)
+            assert made.kills >= 1
+            assert lived or not PROVE, "the last run outlived its commits, so none was left out"
+        finally:
+            tell(record_property, f"commits: {story.__name__}", made, SEED)
+
+
+def test_dying_in_the_very_first_start(tmp_path: Path, record_property: Tell) -> None:
+    chosen = random.Random(f"{SEED} first")
+    with stage(tmp_path) as made:
+        try:
+            made.context.ledger  # noqa: B018 (opened before the file goes)
+            ready = first_start(made, made.world)
+            deal = ready()
+            undisturbed = made.killer.settle(deal.id)
+            assert undisturbed["commits"] == undisturbed["traced"], "a commit was left out"
+            every = [(at, when) for at in range(1, 9) for when in ("before", "after")]
+            for at, when in every if PROVE else chosen.sample(every, 2):
+                deal = ready()
+                made.context = made.world.context()
+                die_and_recover(made, deal, at, when)
+            assert made.kills >= 2
+        finally:
+            tell(record_property, "commits: first start", made, SEED)
+
+
+@pytest.mark.parametrize("story", [new, edited_draft] if PROVE else [new])
+def test_dying_again_in_the_recovery(tmp_path: Path, story: Any, record_property: Tell) -> None:
+    chosen = random.Random(f"{SEED} again {story.__name__}")
+    with stage(tmp_path) as made:
+        try:
+            ready = story(made, made.world)
+            made.killer.settle(made.world.opportunity())
+            commits = made.killer.settle(ready().id)["commits"]
+            for at, when in moments_of(commits, chosen, 2)[:: 2 if PROVE else 1]:
+                again = (chosen.randint(1, max(commits - at, 2)), chosen.choice(["before", "after"]))
+                die_and_recover(made, ready(), at, when, again)
+            assert made.kills >= 2
+        finally:
+            tell(record_property, f"twice: {story.__name__}", made, SEED)
+
+
+@pytest.mark.parametrize("story", [new, edited_draft] if PROVE else [new])
+def test_the_daemon_dies_at_any_commit(tmp_path: Path, story: Any, record_property: Tell) -> None:
+    """The scheduler and its jobs, not only one settling run: here the commits of all verbs interleave."""
+    chosen = random.Random(f"{SEED} daemon {story.__name__}")
+    with stage(tmp_path) as made:
+        try:
+            ready = story(made, made.world)
+            made.killer.settle(made.world.opportunity())
+            undisturbed = made.killer.run(partial(is_synced, made.world, ready()))
+            assert undisturbed["commits"] == undisturbed["traced"], "a commit was left out"
+            for at, when in moments_of(undisturbed["commits"], chosen, 2):
+                deal = ready()
+                made.kills += bool(made.killer.run(partial(is_synced, made.world, deal), at=at, when=when)["signal"])
+                made.killer.settle(deal.id)
+                made.judge(deal, f"the daemon's death {when} commit {at}")
+            assert made.kills >= 1
+        finally:
+            tell(record_property, f"daemon: {story.__name__}", made, SEED)
+
+
+def is_synced(world: World, deal: Deal) -> bool:
+    record = world.record(deal.id)
+    return bool(record["AWS_Sync_Status__c"] == "Synced" and record["AWS_Review_Status__c"] == "Submitted")
+
+
+# Random moments.
+
+SLOW = Settings(quotas=False, start_latency=(0.05, 0.5), latency=0.01)
+WRITES = ("CreateOpportunity", "UpdateOpportunity", "AssociateOpportunity", "DisassociateOpportunity", audit.START)
+
+
+@dataclass
+class Season:
+    """Sellers at work while the connector keeps dying. Everything random comes from one seed."""
+
+    stage: Stage
+    chance: random.Random
+    deals: list[Deal] = field(default_factory=list)
+
+    def enter(self) -> None:
+        script = {"reason": "InternalError", "message": "try again"} if self.chance.random() < 0.2 else {}
+        self.stage.world.sandbox.service.script_tasks(TaskScript(after=self.chance.choice([0.0, 0.0, 0.4]), **script))
+        codes = self.chance.choice([None, "AmazonEC2Linux"])
+        self.deals.append(Deal(self.stage.world.opportunity(AWS_Product_Codes__c=codes)))
+
+    def work(self) -> None:
+        """What happens between two deaths, or meanwhile: new records, edits, an answer that is lost."""
+        self.enter()
+        if self.chance.random() < 0.5:
+            self.enter()
+        self.edit()
+        if self.chance.random() < 0.3:
+            do = self.chance.choice(["reset", "status", "html", "truncate"])
+            self.stage.world.sandbox.faults.add(on=self.chance.choice(WRITES), at="after", do=do, status=500)
+
+    def edit(self) -> None:
+        """A seller works on one of the latest records, which may be anywhere on its way."""
+        deal = self.chance.choice(self.deals[-3:])
+        self.stage.world.edit(deal.id, NextStep=f"Step {self.chance.randint(0, 9)}")
+        if self.chance.random() < 0.5:
+            self.stage.world.edit(deal.id, AWS_Solution_Ids__c=self.chance.choice(["S-0001111", "S-0001112"]))
+
+    def finish(self) -> None:
+        """Everything comes to its end, and nothing is wrong. Edits that came too late are told as waiting."""
+        world, ids = self.stage.world, [deal.id for deal in self.deals]
+        world.sandbox.faults.clear()
+        context = world.context()
+        context.ledger.wake(*context.key, None, context.now)
+        self.stage.killer.settle(*ids)
+        found = audit.always(world, ids)
+        for deal in self.deals:
+            record = world.record(deal.id)
+            is_late = "Edits since then wait" in str(record["AWS_Sync_Message__c"])
+            found += [] if is_late else audit.settled(world, self.stage.context, [deal])
+            if is_late and world.at_aws(deal.id)[0]["LifeCycle"]["ReviewStatus"] != "Submitted":
+                found.append(Complaint("lost", f"{deal.id} waits and was never submitted"))
+        self.stage.complaints += found
+        assert not found, found
+
+
+@pytest.mark.parametrize("number", range(6 if PROVE else 1))
+def test_the_daemon_dies_at_random_moments(tmp_path: Path, number: int, record_property: Tell) -> None:
+    seed = SEED + number
+    print(f"seed {seed}")
+    with stage(tmp_path, SLOW) as made:
+        season = Season(made, random.Random(seed))
+        try:
+            for _ in range(45 if PROVE else 5):
+                season.work()
+                pid = made.killer.start("run")
+                if not made.killer.wait(pid, season.chance.uniform(0.1, 0.8)):
+                    season.edit()
+                    alive = made.killer.wait(pid, season.chance.uniform(0.0, 0.7))
+                    assert not alive, alive
+                    os.kill(pid, signal.SIGKILL)
+                    assert made.killer.wait(pid)["signal"] == signal.SIGKILL
+                    made.kills += 1
+            season.finish()
+        finally:
+            tell(record_property, "random: forked daemon", made, seed)
+
+
+@pytest.mark.parametrize("number", range(2 if PROVE else 1))
+def test_the_command_dies_at_random_moments(tmp_path: Path, number: int, record_property: Tell) -> None:
+    """``connector run`` as people start it, with its own pauses."""
+    seed = SEED + 100 + number
+    print(f"seed {seed}")
+    with stage(tmp_path, SLOW) as made:
+        season = Season(made, random.Random(seed))
+        try:
+            for _ in range(15 if PROVE else 2):
+                season.work()
+                with daemon(made.world) as process:
+                    wait_until(lambda: "Running: sandbox" in log_of(made.world), "the daemon to start")
+                    threading.Event().wait(season.chance.uniform(0.0, 1.2))
+                    season.edit()
+                    threading.Event().wait(season.chance.uniform(0.0, 1.2))
+                    process.kill()
+                    assert process.wait(timeout=10) == -signal.SIGKILL
+                    made.kills += 1
+            with daemon(made.world) as process:
+                wait_until(lambda: "Running: sandbox" in log_of(made.world), "the daemon to start")
+                process.terminate()
+                assert process.wait(timeout=20) == 0, "it stops on time when it is asked to"
+            season.finish()
+        finally:
+            tell(record_property, "random: connector run", made, seed)
 
 
 @contextmanager

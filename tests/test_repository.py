@@ -66,7 +66,7 @@ def documents_fixture() -> str:
         ("check", "ruff check"),
         ("check", "mypy"),
         ("check", "lint-imports"),
-        ("prove", "CONNECTOR_EXAMPLES"),
+        ("prove", "tests/prove.py"),
         ("bench", "tests/bench.py"),
         ("format", "ruff format"),
         ("lock", "--generate-hashes"),

@@ -6,23 +6,44 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from connector import config as configuration
 from connector import report
 from connector.app import App
+from connector.sandbox.partner_central.service import Entry
 from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.server import Sandbox
-from connector.sync import Context, learn
+from connector.sync import Context, learn, lookup
 from connector.sync.settle import settle
 
 FAST = Settings(quotas=False)
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 QUOTA = "      quota: {writes_per_second: 500, reads_per_second: 500}\n"
+SHORTENED = (
+    (learn, "CONFIRM_AFTER", 0.05),
+    (learn, "PENDING_AFTER", 0.3),
+    (lookup, "LISTED_WITHIN", 0.05),
+)
+"""Pauses that wait for AWS, which is not slow here: module, constant, seconds."""
+UPDATABLE = (
+    "Customer",
+    "LastModifiedDate",
+    "LifeCycle",
+    "Marketing",
+    "NationalSecurity",
+    "OpportunityType",
+    "PartnerOpportunityIdentifier",
+    "PrimaryNeedsFromAws",
+    "Project",
+    "SoftwareRevenue",
+)
+"""What UpdateOpportunity takes of an opportunity, beside its id."""
 
 
 @dataclass
@@ -31,6 +52,7 @@ class World:
 
     sandbox: Sandbox
     folder: Path
+    hands: list[int] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -123,6 +145,36 @@ class World:
                 counted[entry.operation] += 1
         return counted
 
+    def by_hand(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What a person, or another tool of the same partner, does at AWS: one request past the network."""
+        service = self.sandbox.service
+        sent = {"Catalog": "Sandbox", **body}
+        answer = service.perform(operation, service.account_of("by-hand"), sent).render()
+        self.hands += [id(entry) for entry in service.journal if entry.body == sent and id(entry) not in self.hands]
+        return answer
+
+    def edit_at_aws(self, opportunity_id: str, changes: dict[str, Any]) -> None:
+        """A person edits fields in Partner Central, by dotted path; everything else is sent back as it was."""
+        (found,) = [entry for entry in self.sandbox.service.opportunities() if entry["Id"] == opportunity_id]
+        body = {name: found[name] for name in UPDATABLE if name in found}
+        for path, value in changes.items():
+            *steps, last = path.split(".")
+            inner = body
+            for step in steps:
+                inner = inner.setdefault(step, {})
+            inner[last] = value
+        self.by_hand("UpdateOpportunity", {**body, "Identifier": opportunity_id})
+
+    def associate_at_aws(self, opportunity_id: str, kind: str, identifier: str) -> None:
+        """A person associates something in Partner Central."""
+        body = {"RelatedEntityType": kind, "RelatedEntityIdentifier": identifier}
+        self.by_hand("AssociateOpportunity", {"OpportunityIdentifier": opportunity_id, **body})
+
+    @property
+    def ours(self) -> list[Entry]:
+        """The journal of Partner Central without what people did there by hand."""
+        return [entry for entry in list(self.sandbox.service.journal) if id(entry) not in self.hands]
+
     @property
     def calls(self) -> tuple[int, int, int]:
         """(writes at AWS, writes at Salesforce, rows of the journal)."""
@@ -132,16 +184,13 @@ class World:
 
 @contextmanager
 def world(folder: Path, settings: Settings = FAST, *, seed: bool = False) -> Iterator[World]:
-    """A world in ``folder``; tasks are confirmed at once, so that nobody waits."""
-    before = learn.CONFIRM_AFTER
-    learn.CONFIRM_AFTER = timedelta(seconds=0.05)
-    try:
-        with Sandbox(directory=folder, settings=settings, seed=seed) as sandbox:
-            made = World(sandbox, folder)
-            made.write_config()
-            yield made
-    finally:
-        learn.CONFIRM_AFTER = before
+    """A world in ``folder``, in which nobody waits long for AWS."""
+    with ExitStack() as stack:
+        for module, name, seconds in SHORTENED:
+            stack.enter_context(mock.patch.object(module, name, timedelta(seconds=seconds)))
+        made = World(stack.enter_context(Sandbox(directory=folder, settings=settings, seed=seed)), folder)
+        made.write_config()
+        yield made
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:

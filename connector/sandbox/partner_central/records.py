@@ -63,12 +63,14 @@ class TaskScript:
     """How the next task ends: after `after` seconds IN_PROGRESS; FAILED when a `reason` code is set.
 
     `ids_null` answers null for TaskId, TaskArn, EngagementId and ResourceSnapshotJobId, as recorded in 2024.
+    `premature` shows COMPLETE while it is still IN_PROGRESS, as was seen of tasks that failed a moment later.
     """
 
     after: float = 0.0
     reason: str | None = None
     message: str | None = None
     ids_null: bool = False
+    premature: bool = False
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ from connector.sandbox.partner_central.review import decide, may_decide
 from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.partner_central.shapes import RequestModel
 from connector.sandbox.partner_central.tables import CATALOGS
-from connector.sandbox.partner_central.views import show_opportunity
+from connector.sandbox.partner_central.views import show_opportunity, show_task
 
 DEFAULT_ACCOUNT = "111122223333"
 
@@ -132,6 +132,11 @@ class PartnerCentral:
         with self._lock:
             self._records.scripts.extend([script] * times)
 
+    def forget_scripts(self) -> None:
+        """Lets every further task end by itself again."""
+        with self._lock:
+            self._records.scripts.clear()
+
     def review(self, opportunity_id: str, status: str, comments: str | None = None, reason: str | None = None) -> None:
         """Decides as AWS's reviewer. Raises KeyError (no such record), ValueError (no such move)."""
         with self._lock:
@@ -157,6 +162,13 @@ class PartnerCentral:
                 }
                 for record in self._records.opportunities.values()
             ]
+
+    def tasks(self) -> list[Json]:
+        """Every start-engagement task of every account, oldest first, as it truly stands, ids included."""
+        with self._lock:
+            self._settle()
+            tasks = self._records.tasks.values()
+            return [{**show_task(task, self.settings), "TaskId": task.id, "TaskStatus": task.status} for task in tasks]
 
     @property
     def operations(self) -> Counter[str]:
@@ -212,6 +224,8 @@ class PartnerCentral:
             entry.is_replay = True
             if remembered.digest != digest:
                 raise conflict("Conflicting client token submitted for a new request body.")
+            if self.settings.replay == "conflict":
+                raise conflict("Conflicting client token: the request was submitted before.")
             return Answer(remembered.answer)
         result = OPERATIONS[entry.operation](self._call(entry.account, body["Catalog"], now), body)
         answer = result if isinstance(result, Answer) else Answer(lambda: result)

@@ -20,6 +20,8 @@ class Settings:
 
     # How long a client token is remembered; None: for ever.
     token_lifetime: float | None = None
+    # What a known token with the same body gets: the first answer again, or an error, as the API reference can be read.
+    replay: Literal["answer", "conflict"] = "answer"
 
     # How long an answer is held: of every operation, and (least, most) of StartEngagementFromOpportunityTask.
     latency: float = 0.0

@@ -97,6 +97,8 @@ def show_task(task: Task, settings: Settings) -> Json:
         "EngagementInvitationId": task.invitation_id,
         "ResourceSnapshotJobId": task.job_id,
     }
+    if task.script.premature and task.status == "IN_PROGRESS":
+        shown["TaskStatus"] = "COMPLETE"
     if task.script.ids_null:
         shown |= dict.fromkeys(("TaskId", "TaskArn", "EngagementId", "ResourceSnapshotJobId"))
     return {key: value for key, value in shown.items() if value is not None or task.script.ids_null}
