@@ -17,6 +17,6 @@ def next_attempt(attempts: int, now: datetime, asked: float = 0.0) -> datetime:
     return now + timedelta(seconds=max(delay, asked))
 
 
-def next_poll(age: float) -> float:
-    """Seconds until a running task is looked at again: soon at first, at most a minute."""
-    return min(max(2.0, age / 2), 60.0)
+def next_poll(age: float, soonest: float = 2.0) -> float:
+    """Seconds until a task of this age is looked at again: soon at first, at most a minute."""
+    return min(max(soonest, age / 2), 60.0)

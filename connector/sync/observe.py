@@ -135,7 +135,8 @@ def _look_again(context: Context, link: Link, task: Task) -> datetime | None:
     """When a finished task is looked at again: while the review has not begun, COMPLETE may still turn to FAILED."""
     if task.status != TaskStatus.COMPLETE or has_begun(link.review_status):
         return None
-    return context.now + max(timedelta(seconds=next_poll(_age(task.start_time, context.now))), learn.PENDING_AFTER)
+    seconds = next_poll(_age(task.start_time, context.now), learn.PENDING_AFTER.total_seconds())
+    return context.now + timedelta(seconds=seconds)
 
 
 def _age(started: str, now: datetime) -> float:

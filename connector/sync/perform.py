@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.core import diff
-from connector.core.lifecycle import ReviewStatus, TaskStatus
+from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
 from connector.core.model import Link, Operation, Refusal, Structure
 from connector.core.plan import (
     Act,
@@ -84,8 +84,10 @@ def _read(context: Context, link: Link, action: Read) -> Link:
         mapped, owned = link.mapped, context.mapping.owned_paths
         changes["base"] = diff.base_of_adopted(mapped.opportunity, existing, mapped.associations, owned)
     if newest is not None:
+        status = str((existing.get("LifeCycle") or {}).get("ReviewStatus") or "")
+        is_over = newest.status == TaskStatus.FAILED or has_begun(status)
         changes["task"] = newest
-        changes["poll_at"] = context.now if newest.status == TaskStatus.IN_PROGRESS else None
+        changes["poll_at"] = None if is_over and newest.status != TaskStatus.IN_PROGRESS else context.now
     return context.ledger.change(link, context.now, **changes)
 
 

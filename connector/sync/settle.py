@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connector.core import plan
+from connector.core.lifecycle import TaskStatus
 from connector.core.model import Link
 from connector.sync import learn
 from connector.sync.advance import advance
@@ -66,9 +67,24 @@ def settle(
         if context.submitted.is_set() and not soon["observe"] and observe(context):
             continue
         write_back(context)
-        if context.now >= give_up or not any(context.ledger.work_due(*context.key, give_up, salesforce_ids).values()):
+        if context.now >= give_up or not _has_more(context, salesforce_ids, give_up):
             return
         context.clock.sleep(0.5)
+
+
+def _has_more(context: Context, only: Sequence[str] | None, until: datetime) -> bool:
+    """Whether anything is left to wait for.
+
+    Not for the review to begin: a finished task that is looked at until then is the daemon's to follow.
+    """
+    work = context.ledger.work_due(*context.key, until, only)
+    if work["advance"] or work["write_back"]:
+        return True
+    if context.ledger.work_due(*context.key, context.now + learn.CONFIRM_AFTER, only)["observe"]:
+        return True
+    polls = context.ledger.polls_due(*context.key, until, MOST) if work["observe"] else []
+    chosen = (link for link in polls if only is None or link.salesforce_id in only)
+    return any(link.task is None or link.task.status != TaskStatus.COMPLETE for link in chosen)
 
 
 class _Count:
