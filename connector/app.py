@@ -88,7 +88,7 @@ def shown_path(path: Path) -> str:
     return str(path)
 
 
-GARBAGE = (10_000, 20, 20)
+GARBAGE = (50_000, 20, 50)
 """Records come and go by the thousand, hardly ever in circles: to look for these as usual costs a tenth more."""
 
 

@@ -125,6 +125,8 @@ LOOK_UP: dict[str, Callable[[Context, Link, Operation], Link | None]] = {
 def log_operation(
     context: Context, link: Link, operation: Operation, outcome: str, level: int, detail: str = ""
 ) -> None:
+    if not logger.isEnabledFor(level):
+        return
     extra = {
         "event": "operation",
         "connection": context.name,

@@ -48,6 +48,8 @@ def client_config(settings: PartnerCentralSettings, attempts: int, **more: Any) 
         "max_pool_connections": settings.in_flight + 4,
         # One text: botocore would put its own together anew for each call, which takes as long as to sign it.
         "user_agent": settings.product,
+        # Every payload was checked against the same model before it came here, and more strictly.
+        "parameter_validation": False,
         "proxies": {"https": settings.proxy, "http": settings.proxy} if settings.proxy else None,
     }
     return Config(**{**plain, **more})
