@@ -1,4 +1,4 @@
-"""The admin door under /_sandbox: look into a running sandbox, play AWS's reviewer or a Salesforce user.
+"""The admin door under /_sandbox: look into a running sandbox, play AWS, another partner or a Salesforce user.
 
 It is for tests, the demo and people at a shell. No connector ever uses it.
 """
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from connector.sandbox.faults import DOOR, Faults
 from connector.sandbox.partner_central.records import TaskScript
 from connector.sandbox.partner_central.service import PartnerCentral
+from connector.sandbox.salesforce.faults import RowError
 from connector.sandbox.salesforce.org import Org
 
 Json = dict[str, Any]
@@ -65,6 +66,25 @@ class Door:
         self._service.review(**body)
         return {}
 
+    def edit_at_aws(self, body: Json) -> Json:
+        """`opportunity_id` and `changes`, values by path: edits the partner's record as AWS does."""
+        self._service.edit_at_aws(body["opportunity_id"], **body["changes"])
+        return {}
+
+    def summarise(self, body: Json) -> Json:
+        """`opportunity_id` and `changes`, values by path: what AWS shows of its own side."""
+        self._service.summarise(body["opportunity_id"], **body["changes"])
+        return {}
+
+    def invitations(self, _body: Json) -> list[Json]:
+        """Every invitation."""
+        return self._service.invitations()
+
+    def answer_invitation(self, body: Json) -> Json:
+        """`invitation_id`, `status`, and `reason` if you like: the invited partner's answer."""
+        self._service.answer_invitation(**body)
+        return {}
+
     def settings(self, body: Json) -> Json:
         """Settings of Partner Central by name."""
         self._service.configure(**body)
@@ -81,6 +101,15 @@ class Door:
         self._org.update(body["object"], body["id"], body["fields"])
         return {}
 
+    def insert(self, body: Json) -> Json:
+        """`object`, `fields`: adds a Salesforce row as a person would; gives its `id`."""
+        return {"id": self._org.insert(body["object"], body["fields"])}
+
+    def delete(self, body: Json) -> Json:
+        """`object`, `id`: moves a Salesforce row to the recycle bin."""
+        self._org.delete(body["object"], body["id"])
+        return {}
+
 
 def create_door(door: Door) -> Starlette:
     """An ASGI app that serves a door."""
@@ -91,9 +120,15 @@ def create_door(door: Door) -> Starlette:
             Route(f"{DOOR}/faults", _answer(door.add_fault), methods=["POST"]),
             Route(f"{DOOR}/faults", _answer(door.clear_faults), methods=["DELETE"]),
             Route(f"{DOOR}/review", _answer(door.review), methods=["POST"]),
+            Route(f"{DOOR}/aws-edit", _answer(door.edit_at_aws), methods=["POST"]),
+            Route(f"{DOOR}/aws-summary", _answer(door.summarise), methods=["POST"]),
+            Route(f"{DOOR}/invitations", _answer(door.invitations), methods=["GET"]),
+            Route(f"{DOOR}/invitations", _answer(door.answer_invitation), methods=["POST"]),
             Route(f"{DOOR}/settings", _answer(door.settings), methods=["POST"]),
             Route(f"{DOOR}/tasks", _answer(door.script_tasks), methods=["POST"]),
             Route(f"{DOOR}/salesforce", _answer(door.edit), methods=["POST"]),
+            Route(f"{DOOR}/salesforce", _answer(door.insert), methods=["PUT"]),
+            Route(f"{DOOR}/salesforce", _answer(door.delete), methods=["DELETE"]),
         ]
     )
 
@@ -103,7 +138,7 @@ def _answer(action: Callable[[Json], Any]) -> Callable[[Request], Any]:
         try:
             body = json.loads(await request.body() or b"{}")
             return JSONResponse(await run_in_threadpool(action, body))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RowError) as error:
             return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
 
     return respond

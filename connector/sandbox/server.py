@@ -12,7 +12,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,8 +120,11 @@ class Sandbox(HttpsServer):
         home = directory or Path(tempfile.mkdtemp(prefix="sandbox-"))
         super().__init__(FaultInjection(switch, self.faults), home / "ca.pem", port)
 
-    def config_text(self, database: str, mapping: str | None = None) -> str:
-        """A complete config.yaml for a connector on this sandbox; AWS credentials are its environment's."""
+    def config_text(self, database: str, mapping: str | Sequence[str] | None = None) -> str:
+        """A complete config.yaml for a connector on this sandbox; AWS credentials are its environment's.
+
+        ``mapping`` is one file or several.
+        """
         ca_bundle = json.dumps(str(self.ca_bundle))
         lines = [
             f"database: {json.dumps(database)}",
@@ -141,7 +144,8 @@ class Sandbox(HttpsServer):
             f"      ca_bundle: {ca_bundle}",
         ]
         if mapping is not None:
-            lines.append(f"    mapping: {json.dumps(mapping)}")
+            files = mapping if isinstance(mapping, str) else list(mapping)
+            lines.append(f"    mapping: {json.dumps(files)}")
         return "\n".join((*lines, ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -36,7 +37,11 @@ def test_counts(org: Org, sample: Sample) -> None:
     counts = {name: len(org.records(name)) for name in ("Account", "Contact", "Opportunity", "Campaign", "User")}
     assert counts == {"Account": 13, "Contact": 20, "Opportunity": 31, "Campaign": 1, "User": 5}
     assert len(org.records("OpportunityContactRole")) == 51
-    assert (len(shared(org)), len(complete(org, sample)), len(set(sample.flaws.values()))) == (22, 15, 7)
+    assert (len(shared(org)), len(complete(org, sample))) == (22, 15)
+    invitations = [row["Id"] for row in org.records("AWS_Partner_Invitation__c")]
+    assert len(invitations) == 4
+    flawed = set(sample.flaws)
+    assert (len(flawed), len(flawed & set(invitations)), len(set(sample.flaws.values()))) == (8, 1, 8)
 
 
 @pytest.mark.parametrize("today", [date(2026, 11, 21), date(2031, 2, 28), date(2028, 2, 29)])
@@ -76,6 +81,23 @@ def test_flaws_are_what_they_are_said_to_be(org: Org, sample: Sample) -> None:
     assert flawed("closed won")["CloseDate"] < TODAY
     lost = flawed("closed lost")
     assert (lost["IsClosed"], lost["IsWon"], lost.get("AWS_Closed_Lost_Reason__c")) == (True, False, None)
+
+
+def test_partners_are_invited_on_three_deals_that_go_through(org: Org, sample: Sample) -> None:
+    rows = org.records("AWS_Partner_Invitation__c")
+    deals = Counter(row["Opportunity__c"] for row in rows)
+    assert sorted(deals.values()) == [1, 1, 2]
+    submitted = {row["Id"] for row in complete(org, sample) if row["AWS_Submit__c"] and not row["IsClosed"]}
+    assert set(deals) <= submitted
+    for row in rows:
+        digits = str(row["Partner_AWS_Account__c"])
+        assert (len(digits) == 12 and digits.isdecimal()) is (row["Id"] not in sample.flaws)
+        assert row["Target_Completion_Date__c"] > org.get("Opportunity", row["Opportunity__c"])["CloseDate"]
+        assert 20 <= len(row["Business_Problem__c"]) <= 2000
+        assert row["Website__c"].endswith(".example")
+        assert row["Sender_Email__c"].endswith("@partner.example")
+        assert row.get("Invitation_Id__c") is None
+    assert [row["Name"] for row in rows] == ["PI-0001", "PI-0002", "PI-0003", "PI-0004"]
 
 
 def test_the_everyday_dirt(org: Org, sample: Sample) -> None:

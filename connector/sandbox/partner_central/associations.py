@@ -9,7 +9,15 @@ from connector.sandbox.partner_central.offerings import SOLUTIONS, Solution, is_
 from connector.sandbox.partner_central.pages import cut_page, with_token
 from connector.sandbox.partner_central.paths import Json, find, is_blank
 from connector.sandbox.partner_central.records import Opportunity
-from connector.sandbox.partner_central.tables import ASSOCIATION_LIMITS, PENDING, SOLUTION_KINDS
+from connector.sandbox.partner_central.tables import (
+    ASSOCIATION_LIMITS,
+    IN_REVIEW,
+    PENDING,
+    REJECTED,
+    SOLUTION_KINDS,
+    STAGES_WITH_SOLUTION,
+    SUBMITTED,
+)
 
 _EXCLUSIVE = {
     "AwsMarketplaceOffers": "AwsMarketplaceOfferSets",
@@ -20,6 +28,7 @@ _EXCLUSIVE = {
 def associate_opportunity(call: Call, body: Json) -> Json:
     """Adds one entity to a record."""
     record = call.opportunity(body["OpportunityIdentifier"])
+    refuse(_check_status(call, record))
     kind, identifier = body["RelatedEntityType"], body["RelatedEntityIdentifier"]
     entities = record.related.setdefault(kind, [])
     if identifier in entities:
@@ -35,6 +44,7 @@ def associate_opportunity(call: Call, body: Json) -> Json:
 def disassociate_opportunity(call: Call, body: Json) -> Json:
     """Takes one entity from a record."""
     record = call.opportunity(body["OpportunityIdentifier"])
+    refuse(_check_status(call, record))
     kind, identifier = body["RelatedEntityType"], body["RelatedEntityIdentifier"]
     if identifier not in record.related.get(kind, ()):
         refuse([Problem("relatedEntityIdentifier", "INVALID_VALUE", f"{identifier} is not associated")])
@@ -56,6 +66,15 @@ def list_solutions(call: Call, body: Json) -> Json:
     return with_token({"SolutionSummaries": shown}, token)
 
 
+def _check_status(call: Call, record: Opportunity) -> list[Problem]:
+    status = record.review_status
+    is_locked = status in (SUBMITTED, IN_REVIEW) and not call.settings.associate_in_review
+    if status != REJECTED and not is_locked:
+        return []
+    text = f"Associations of an opportunity in status {status} cannot be changed"
+    return [Problem("opportunityIdentifier", NOT_PERMITTED, text)]
+
+
 def _check_addition(record: Opportunity, kind: str, identifier: str) -> list[Problem]:
     path = "relatedEntityIdentifier"
     if not is_known(kind, identifier):
@@ -71,7 +90,9 @@ def _is_last_solution(record: Opportunity, kind: str) -> bool:
     if kind not in SOLUTION_KINDS or record.review_status in (None, PENDING):
         return False
     left = sum(len(record.related.get(each, ())) for each in SOLUTION_KINDS)
-    return left == 1 and is_blank(find(record.body, "project.otherSolutionDescription"))
+    is_other_enough = find(record.body, "lifeCycle.stage") not in STAGES_WITH_SOLUTION
+    is_described = is_other_enough and not is_blank(find(record.body, "project.otherSolutionDescription"))
+    return left == 1 and not is_described
 
 
 def _is_wanted(solution: Solution, body: Json) -> bool:

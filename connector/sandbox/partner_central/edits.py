@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connector.sandbox.partner_central.errors import NOT_PERMITTED, Problem
+from connector.sandbox.partner_central.errors import NOT_PERMITTED, Problem, missing
 from connector.sandbox.partner_central.paths import Json, changed_paths, find, is_under
 from connector.sandbox.partner_central.records import Opportunity
+from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.partner_central.tables import (
     ACTION_REQUIRED,
     APPROVED,
@@ -24,6 +25,9 @@ from connector.sandbox.partner_central.tables import (
 )
 
 REVIEW_STATUS = "lifeCycle.reviewStatus"
+REVENUE_AT_LAUNCH = tuple(
+    f"softwareRevenue.{member}" for member in ("deliveryModel", "value", "effectiveDate", "expirationDate")
+)
 
 
 def is_simulated_review(record: Opportunity, requested: str | None) -> bool:
@@ -44,17 +48,17 @@ def check_edit(record: Opportunity, body: Json, requested: str | None) -> list[P
     return [*_check_status(record, requested), *_check_changes(record, body, changed)]
 
 
-def check_stage(record: Opportunity, body: Json, has_solution: bool, needs_account: bool) -> list[Problem]:
-    """What a later stage needs. `needs_account`: the customer's AWS account has to be named at Launched."""
+def check_stage(record: Opportunity, body: Json, settings: Settings, *, has_solution: bool) -> list[Problem]:
+    """What a later stage needs: a solution, and at the launch what the settings ask for."""
     stage = find(body, "lifeCycle.stage")
     problems = []
     if stage in STAGES_WITH_SOLUTION and not has_solution:
         text = f"A solution has to be associated for stage {stage}"
         problems.append(Problem("relatedEntityIdentifiers.solutions", "REQUIRED_FIELD_MISSING", text))
-    is_launching = stage == LAUNCHED and find(record.body, "lifeCycle.stage") != LAUNCHED
-    if is_launching and needs_account and not find(body, "customer.account.awsAccountId"):
-        path = "customer.account.awsAccountId"
-        problems.append(Problem(path, "REQUIRED_FIELD_MISSING", f"{path} is required"))
+    if stage == LAUNCHED and find(record.body, "lifeCycle.stage") != LAUNCHED:
+        needed: tuple[str, ...] = ("customer.account.awsAccountId",) if settings.launched_needs_account else ()
+        needed += REVENUE_AT_LAUNCH if settings.launched_needs_revenue else ()
+        problems += [missing(path) for path in needed if not find(body, path)]
     return problems
 
 
@@ -97,7 +101,9 @@ def _check_approved(record: Opportunity, body: Json, changed: list[str]) -> Iter
         yield from (Problem(path, NOT_PERMITTED, text) for path in changed if not is_under(path, editable))
         return
     yield from _locked([path for path in changed if is_under(path, LOCKED_WHEN_APPROVED)], APPROVED)
-    if record.involvement == "Co-Sell" and not body.get("PrimaryNeedsFromAws"):
+    # A record that AWS itself turned into Co-Sell has no needs yet, and lacking them is no change then.
+    is_dropping = record.body.get("PrimaryNeedsFromAws") and not body.get("PrimaryNeedsFromAws")
+    if record.involvement == "Co-Sell" and is_dropping:
         text = "Cannot change a Co-Sell opportunity to For Visibility Only"
         yield Problem("primaryNeedsFromAws", NOT_PERMITTED, text)
 

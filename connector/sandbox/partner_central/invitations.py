@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from connector.sandbox.partner_central.calls import Call
 from connector.sandbox.partner_central.errors import Problem, ServiceError, conflict, not_found, refuse
@@ -12,12 +13,13 @@ from connector.sandbox.partner_central.pages import cut_page, with_token
 from connector.sandbox.partner_central.paths import Json, find
 from connector.sandbox.partner_central.records import Engagement, Invitation, Opportunity, make_id
 from connector.sandbox.partner_central.review import AWS_ACCOUNT, aws_invitation, join
-from connector.sandbox.partner_central.views import AWS_NAME, show_invitation, show_member
+from connector.sandbox.partner_central.views import AWS_NAME, show_invitation, show_invitation_detail, show_member
 
 LIFETIME = timedelta(days=15)
 MEMBERS = 10
 # AWS's sender account as seen in catalog Sandbox.
 SANDBOX_SENDER = "390403897881"
+ANSWERS = ("ACCEPTED", "REJECTED", "EXPIRED")
 
 _DEFAULT_SORT = {"SortBy": "InvitationDate", "SortOrder": "DESCENDING"}
 
@@ -37,6 +39,7 @@ def create_engagement_invitation(call: Call, body: Json) -> Json:
         payload=copy.deepcopy(wanted["Payload"]),
         message=wanted["Message"],
     )
+    _await_answer(call, invitation)
     return {"Id": invitation.id, "Arn": invitation.arn}
 
 
@@ -52,31 +55,28 @@ def list_engagement_invitations(call: Call, body: Json) -> Json:
 def get_engagement_invitation(call: Call, body: Json) -> Json:
     """One invitation with its payload."""
     invitation = _find_invitation(call, body["Identifier"])
-    engagement = call.records.engagements[invitation.engagement_id]
-    members = [show_member(account) for account in engagement.members]
-    detail: Json = {
-        **show_invitation(invitation, call.account),
-        "InvitationMessage": invitation.message,
-        "EngagementDescription": engagement.description,
-        "Payload": copy.deepcopy(invitation.payload),
-        "ExistingMembers": [{key: member[key] for key in ("CompanyName", "WebsiteUrl")} for member in members],
-    }
-    return detail if invitation.rejection is None else {**detail, "RejectionReason": invitation.rejection}
+    return show_invitation_detail(invitation, call.records.engagements[invitation.engagement_id])
 
 
 def accept_engagement_invitation(call: Call, body: Json) -> Json:
     """Joins the engagement. No opportunity comes of it."""
-    invitation = _answerable(call, body["Identifier"])
-    invitation.status = "ACCEPTED"
-    join(call, call.records.engagements[invitation.engagement_id], call.account)
+    answer(call, _answerable(call, body["Identifier"]), "ACCEPTED")
     return {}
 
 
 def reject_engagement_invitation(call: Call, body: Json) -> Json:
     """Declines for good."""
-    invitation = _answerable(call, body["Identifier"])
-    invitation.status, invitation.rejection = "REJECTED", body.get("RejectionReason")
+    answer(call, _answerable(call, body["Identifier"]), "REJECTED", body.get("RejectionReason"))
     return {}
+
+
+def answer(call: Call, invitation: Invitation, status: str, reason: str | None = None) -> None:
+    """Ends a pending invitation: one of ANSWERS, and why it was rejected."""
+    invitation.status, invitation.rejection = status, reason
+    if status == "ACCEPTED":
+        join(call, call.records.engagements[invitation.engagement_id], invitation.receiver_account)
+    elif status == "EXPIRED":
+        invitation.expires = min(invitation.expires, call.now)
 
 
 def make_engagement(call: Call, creator: str, title: str, description: str, contexts: list[Json]) -> Engagement:
@@ -131,9 +131,19 @@ def refer(call: Call, record: Opportunity) -> None:
     )
 
 
-def _expire(invitation: Invitation) -> None:
-    if invitation.status == "PENDING":
-        invitation.status = "EXPIRED"
+def _answer_at(call: Call, invitation: Invitation, due: datetime, status: str) -> None:
+    def look(now: datetime) -> None:
+        if invitation.status == "PENDING":
+            answer(replace(call, now=now), invitation, status, "Unable to support" if status == "REJECTED" else None)
+
+    call.records.schedule(due, look)
+
+
+def _await_answer(call: Call, invitation: Invitation) -> None:
+    """Lets the other partner answer by itself later, where the settings say so."""
+    after = call.settings.invitations_after
+    if after is not None:
+        _answer_at(call, invitation, invitation.created + timedelta(seconds=after), call.settings.invitations_as)
 
 
 def _send(
@@ -160,7 +170,7 @@ def _send(
     )
     call.records.invitations[invitation.id] = invitation
     engagement.invitations.append(invitation)
-    call.records.schedule(invitation.expires, lambda _now: _expire(invitation))
+    _answer_at(call, invitation, invitation.expires, "EXPIRED")
     return invitation
 
 

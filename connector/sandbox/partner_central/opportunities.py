@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 
 from connector.sandbox.partner_central.calls import Call
 from connector.sandbox.partner_central.edits import check_edit, check_stage, is_simulated_review
-from connector.sandbox.partner_central.errors import Problem, conflict, not_found, refuse
+from connector.sandbox.partner_central.errors import NOT_PERMITTED, Problem, conflict, not_found, refuse
 from connector.sandbox.partner_central.instants import from_wire, to_milliseconds
 from connector.sandbox.partner_central.invitations import refer
 from connector.sandbox.partner_central.paths import Json, find
@@ -15,7 +16,7 @@ from connector.sandbox.partner_central.records import Opportunity
 from connector.sandbox.partner_central.review import await_review, decide
 from connector.sandbox.partner_central.rules import Facts, check_create, check_update, normalise
 from connector.sandbox.partner_central.submission import has_solution
-from connector.sandbox.partner_central.tables import ACTION_REQUIRED, LAUNCHED, PENDING, TEAM_TITLES
+from connector.sandbox.partner_central.tables import ACTION_REQUIRED, LAUNCHED, PENDING, REJECTED, TEAM_TITLES
 from connector.sandbox.partner_central.views import show_aws_summary, show_opportunity
 
 # What the service owns inside LifeCycle; a request may echo it.
@@ -45,7 +46,7 @@ def create_opportunity(call: Call, body: Json) -> Json:
         origin=body.get("Origin", "Partner Referral"),
         team=copy.deepcopy(body.get("OpportunityTeam", [])),
     )
-    _note_next_steps(record, None)
+    note_next_steps(record, None)
     call.records.opportunities[record.id] = record
     if record.origin == "AWS Referral":
         refer(call, record)
@@ -67,12 +68,11 @@ def update_opportunity(call: Call, body: Json) -> Json:
         raise conflict("Conflicting error, last modified date is not the latest")
     requested = find(body, "lifeCycle.reviewStatus")
     new = normalise(_stored(body))
-    needs_account = call.settings.launched_needs_account
     refuse(
         [
             *check_edit(record, new, requested),
             *check_update(_facts(call, record, body)),
-            *check_stage(record, new, has_solution(record), needs_account),
+            *check_stage(record, new, call.settings, has_solution=has_solution(record)),
         ]
     )
     _replace(call, record, body, new)
@@ -83,9 +83,7 @@ def assign_opportunity(call: Call, body: Json) -> Json:
     """Makes a Partner Central user the owner."""
     record = call.opportunity(body["Identifier"])
     assignee = body["Assignee"]
-    if assignee["BusinessTitle"] not in TEAM_TITLES:
-        titles = " or ".join(sorted(TEAM_TITLES))
-        refuse([Problem("assignee.businessTitle", "INVALID_VALUE", f"businessTitle must be {titles}")])
+    refuse(_check_assignment(call, record, assignee))
     kept = [member for member in record.team if member.get("BusinessTitle") != assignee["BusinessTitle"]]
     record.team = [*kept, copy.deepcopy(assignee)]
     record.modified = call.records.stamp(call.now)
@@ -95,6 +93,18 @@ def assign_opportunity(call: Call, body: Json) -> Json:
 def get_aws_opportunity_summary(call: Call, body: Json) -> Json:
     """What AWS shows of its side."""
     return show_aws_summary(call.opportunity(body["RelatedOpportunityIdentifier"]))
+
+
+def _check_assignment(call: Call, record: Opportunity, assignee: Json) -> Iterator[Problem]:
+    if record.review_status == REJECTED:
+        yield Problem("identifier", NOT_PERMITTED, "Opportunity cannot be assigned in Rejected status")
+    if assignee["BusinessTitle"] not in TEAM_TITLES:
+        titles = " or ".join(sorted(TEAM_TITLES))
+        yield Problem("assignee.businessTitle", "INVALID_VALUE", f"businessTitle must be {titles}")
+    users = call.settings.users
+    if users is not None and assignee["Email"] not in users:
+        text = f"{assignee['Email']} is not a Partner Central user"
+        yield Problem("assignee.email", "INVALID_VALUE", text)
 
 
 def _facts(call: Call, record: Opportunity, body: Json) -> Facts:
@@ -111,7 +121,7 @@ def _replace(call: Call, record: Opportunity, body: Json, new: Json) -> None:
     previous = find(record.body, "lifeCycle.nextSteps")
     record.body = new
     record.modified = call.records.stamp(call.now)
-    _note_next_steps(record, previous)
+    note_next_steps(record, previous)
     if is_simulated_review(record, requested):
         decide(call, record, requested, life_cycle.get("ReviewComments"), life_cycle.get("ReviewStatusReason"))
     elif record.review_status == ACTION_REQUIRED:
@@ -125,7 +135,8 @@ def _loses_status(call: Call) -> bool:
     return call.settings.null_review_status and call.catalog == "Sandbox"
 
 
-def _note_next_steps(record: Opportunity, previous: object) -> None:
+def note_next_steps(record: Opportunity, previous: object) -> None:
+    """Adds the next steps to their history where they are not what they were."""
     text = find(record.body, "lifeCycle.nextSteps")
     if text and text != previous:
         record.next_steps.append((record.modified, text))

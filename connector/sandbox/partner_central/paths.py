@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,45 @@ def find(body: Json, path: str) -> Any:
             return None
         value = value.get(part[:1].upper() + part[1:])
     return value
+
+
+def put(body: Json, path: str, value: Any) -> None:
+    """Sets the value at a dotted path of member names, in place; a number is a place in a list, None takes it away.
+
+    Raises ValueError where the path passes through something that has no members.
+    """
+    first, _, rest = path.partition(".")
+    if rest:
+        inner = _step_into(body, first)
+        if isinstance(inner, list):
+            place, _, rest = rest.partition(".")
+            _put_into_list(inner, place, rest, value)
+        elif isinstance(inner, dict):
+            put(inner, rest, value)
+        else:
+            raise ValueError(f"{first} has no {rest}")
+    elif value is None:
+        body.pop(first, None)
+    else:
+        body[first] = copy.deepcopy(value)
+
+
+def _step_into(body: Json, member: str) -> Any:
+    if body.get(member) is None:
+        body[member] = {}
+    return body[member]
+
+
+def _put_into_list(rows: list[Any], place: str, rest: str, value: Any) -> None:
+    if not place.isdecimal() or int(place) >= len(rows):
+        raise ValueError(f"there is no place {place} in a list of {len(rows)}")
+    index = int(place)
+    if rest:
+        put(rows[index], rest, value)
+    elif value is None:
+        del rows[index]
+    else:
+        rows[index] = copy.deepcopy(value)
 
 
 def is_blank(value: Any) -> bool:

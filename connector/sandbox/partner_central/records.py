@@ -49,6 +49,10 @@ class Opportunity:
     next_steps: list[tuple[datetime, str]] = field(default_factory=list)
     involvement: str | None = None
     visibility: str | None = None
+    # What AWS says of its own side, by the members of its summary; None hides what would show there by itself.
+    aws_side: Json = field(default_factory=dict)
+    # When it last came to AWS for review; None once AWS has decided.
+    awaiting_since: datetime | None = None
     engagement_id: str | None = None
     # An AWS referral that was not accepted yet cannot be read.
     is_hidden: bool = False

@@ -18,6 +18,7 @@ from typing import Any
 
 from connector.sandbox.partner_central import (
     associations,
+    aws_side,
     engagements,
     invitations,
     listing,
@@ -29,12 +30,12 @@ from connector.sandbox.partner_central.errors import REQUEST, Problem, ServiceEr
 from connector.sandbox.partner_central.instants import Clock, utc_now
 from connector.sandbox.partner_central.paths import Json
 from connector.sandbox.partner_central.quota import Quotas, kind_of
-from connector.sandbox.partner_central.records import Records, Remembered, TaskScript, TokenKey
+from connector.sandbox.partner_central.records import Opportunity, Records, Remembered, TaskScript, TokenKey
 from connector.sandbox.partner_central.review import decide, may_decide
 from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.partner_central.shapes import RequestModel
 from connector.sandbox.partner_central.tables import CATALOGS
-from connector.sandbox.partner_central.views import show_opportunity, show_task
+from connector.sandbox.partner_central.views import show_invitation_detail, show_opportunity, show_task
 
 DEFAULT_ACCOUNT = "111122223333"
 
@@ -68,7 +69,8 @@ OPERATIONS: Mapping[str, Handler] = {
 
 @dataclass(slots=True)
 class Entry:
-    """One request in the journal. `outcome` is `ok` or the exception's name; `answer` what was sent back."""
+    """One request in the journal. `outcome` is `ok` or the exception's name, `problems` the codes of its
+    ErrorList; `answer` what was sent back."""
 
     at: datetime
     account: str
@@ -76,6 +78,7 @@ class Entry:
     token: str | None
     body: Json
     outcome: str = "ok"
+    problems: tuple[str, ...] = ()
     answer: Json | None = None
     is_replay: bool = False
 
@@ -116,6 +119,7 @@ class PartnerCentral:
                 answer = self._judge(entry, body)
             except ServiceError as error:
                 entry.outcome = error.kind
+                entry.problems = tuple(problem["Code"] for problem in error.members.get("ErrorList", ()))
                 raise
             return Answer(lambda: self._render(entry, answer), answer.delay or self.settings.latency)
 
@@ -140,11 +144,53 @@ class PartnerCentral:
     def review(self, opportunity_id: str, status: str, comments: str | None = None, reason: str | None = None) -> None:
         """Decides as AWS's reviewer. Raises KeyError (no such record), ValueError (no such move)."""
         with self._lock:
-            now = self._settle()
-            record = self._records.opportunities[opportunity_id]
+            call, record = self._beside(opportunity_id)
             if not may_decide(record, status):
                 raise ValueError(f"AWS does not move {opportunity_id} from {record.review_status} to {status}")
-            decide(self._call(record.account, record.catalog, now), record, status, comments, reason)
+            decide(call, record, status, comments, reason)
+
+    def edit_at_aws(self, opportunity_id: str, **changes: Any) -> None:
+        """Changes members of a record as AWS, or a colleague in Partner Central, does, whatever its status.
+
+        `changes` are values by dotted path of GetOpportunity's members (`LifeCycle.NextSteps`,
+        `Project.ExpectedCustomerSpend.0.Amount`); None takes a member away. Raises KeyError (no such record),
+        ValueError (AWS's model has no such member, or not with that value; nothing is changed then).
+        """
+        with self._lock:
+            call, record = self._beside(opportunity_id)
+            aws_side.edit(call, record, changes, self._model)
+
+    def summarise(self, opportunity_id: str, **changes: Any) -> None:
+        """Changes what GetAwsOpportunitySummary shows of AWS's side, by dotted path of its members.
+
+        A structure is laid over what stands there, a list replaces it, None hides it. Raises KeyError (no such
+        record), ValueError (not submitted yet, or not of AWS's model; nothing is changed then).
+        """
+        with self._lock:
+            call, record = self._beside(opportunity_id)
+            aws_side.summarise(call, record, changes, self._model)
+
+    def answer_invitation(self, invitation_id: str, status: str, reason: str | None = None) -> None:
+        """Answers as the invited partner: ACCEPTED, REJECTED (and why), or EXPIRED for never.
+
+        `reason` is one of REJECTION_REASONS or up to 80 characters of one's own. Raises KeyError (no such
+        invitation), ValueError (not pending, AWS's own, or no such answer).
+        """
+        with self._lock:
+            now = self._settle()
+            invitation = self._records.invitations[invitation_id.rsplit("/", 1)[-1]]
+            call = self._call(invitation.receiver_account, invitation.catalog, now)
+            aws_side.answer_invitation(call, invitation, status, reason, self._model)
+
+    def invitations(self) -> list[Json]:
+        """Every invitation of every account, oldest first, with its message, payload and answer."""
+        with self._lock:
+            self._settle()
+            engagements = self._records.engagements
+            return [
+                show_invitation_detail(invitation, engagements[invitation.engagement_id])
+                for invitation in self._records.invitations.values()
+            ]
 
     def opportunities(self) -> list[Json]:
         """Every record of every account, oldest first, unescaped, with the AWS side's values."""
@@ -251,6 +297,11 @@ class PartnerCentral:
         now = self._clock()
         self._records.settle(now)
         return now
+
+    def _beside(self, opportunity_id: str) -> tuple[Call, Opportunity]:
+        now = self._settle()
+        record = self._records.opportunities[opportunity_id]
+        return self._call(record.account, record.catalog, now), record
 
     def _call(self, account: str, catalog: str, now: datetime) -> Call:
         return Call(self._records, self.settings, account, catalog, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +47,55 @@ class Settings:
     review_after: float | None = None
     review_as: Literal["In review", "Approved", "Rejected", "Action Required"] = "Approved"
 
+    # Seconds from the approval until AWS names its team; None: only by `summarise`.
+    team_after: float | None = None
+    # Whether a change of AWS's side only moves the partner record's LastModifiedDate; not documented.
+    summary_bumps: bool = False
+
+    # The other partner's answer to an invitation, by itself, this long after it was sent; None: only by
+    # `answer_invitation`.
+    invitations_after: float | None = None
+    invitations_as: Literal["ACCEPTED", "REJECTED", "EXPIRED"] = "ACCEPTED"
+
+    # Whether associations may change while AWS reviews; not documented.
+    associate_in_review: bool = True
     associate_twice: Literal["conflict", "accept"] = "conflict"
     # A second submission for the same company name fails as "Duplicate Record".
     duplicate_check: bool = False
     # Accounts that may be invited; None: every account.
     connected_accounts: frozenset[str] | None = None
+    # The e-mail addresses of the partner's users, who alone may be assigned; None: everybody is one.
+    users: frozenset[str] | None = None
     # Services partners have to name the customer's AWS account at Launched.
     launched_needs_account: bool = True
+    # Partners in special programs have to tell the whole contract (SoftwareRevenue) at Launched.
+    launched_needs_revenue: bool = False
     # Whether moving to Launched waives the rule of a future close date; not documented.
     launched_may_be_past: bool = False
     # False: the account is not registered with Partner Central, every call is denied.
     registered: bool = True
 
     def changed(self, changes: dict[str, Any]) -> Settings:
-        """These settings with some replaced, as JSON gives them. Raises ValueError for an unknown name."""
+        """These settings with some replaced, as JSON gives them. Raises ValueError for an unknown name or choice."""
         known = {field.name for field in fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f"no such setting: {', '.join(unknown)}")
+        for name, value in changes.items():
+            _check_choice(name, value)
         return replace(self, **{name: _from_json(name, value) for name, value in changes.items()})
+
+
+def _check_choice(name: str, value: Any) -> None:
+    hint = get_type_hints(Settings)[name]
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ValueError(f"{name} is one of {', '.join(get_args(hint))}, not {value}")
 
 
 def _from_json(name: str, value: Any) -> Any:
     if name == "start_latency":
         least, most = value
         return (float(least), float(most))
-    if name == "connected_accounts" and value is not None:
+    if name in ("connected_accounts", "users") and value is not None:
         return frozenset(value)
     return value

@@ -1,4 +1,4 @@
-"""Request validation against the service model that the installed botocore carries.
+"""Validation of requests, and of what AWS's side is made to say, against the model of the installed botocore.
 
 It checks what the model declares and nothing else: business rules are in `rules`. A null member counts as
 absent and an unknown one is ignored, because raw HTTP callers send both and the service accepts both.
@@ -38,6 +38,7 @@ class RequestModel:
         self._checks: dict[str, Callable[[str, Shape, Any, str], Iterator[Problem]]] = {
             "structure": self._check_structure,
             "list": self._check_list,
+            "map": self._check_map,
             "string": _check_string,
             "integer": _check_integer,
             "timestamp": _check_timestamp,
@@ -50,6 +51,11 @@ class RequestModel:
     def check(self, operation: str, body: Any) -> list[Problem]:
         """Every violation of the model in a request body."""
         return list(self._check(self._input(operation), body, ""))
+
+    def check_answer(self, operation: str, answer: Any) -> list[Problem]:
+        """Every violation of the model in what an operation answers, members it does not declare included."""
+        name: str = self._model["operations"][operation]["output"]["shape"]
+        return [*self._check(name, answer, ""), *self._find_undeclared(name, answer, "")]
 
     def clean(self, operation: str, body: Any) -> dict[str, Any]:
         """The declared, non-null members of a body."""
@@ -88,6 +94,30 @@ class RequestModel:
             yield Problem(path, "TOO_MANY_VALUES", f"{path} must have at most {shape['max']} values")
         for item in value:
             yield from self._check(shape["member"]["shape"], item, path)
+
+    def _check_map(self, _name: str, shape: Shape, value: Any, path: str) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield _wrong_type(path, "a map")
+            return
+        if len(value) > shape.get("max", len(value)):
+            yield Problem(path, "TOO_MANY_VALUES", f"{path} must have at most {shape['max']} values")
+        for key, item in value.items():
+            yield from self._check(shape["key"]["shape"], key, path)
+            yield from self._check(shape["value"]["shape"], item, path)
+
+    def _find_undeclared(self, name: str, value: Any, path: str) -> Iterator[Problem]:
+        shape = self._shapes[name]
+        if shape["type"] == "list" and isinstance(value, list):
+            for item in value:
+                yield from self._find_undeclared(shape["member"]["shape"], item, path)
+        if shape["type"] != "structure" or not isinstance(value, dict):
+            return
+        for key, item in value.items():
+            inner = _join(path, key)
+            if key not in shape["members"]:
+                yield Problem(inner, "INVALID_VALUE", f"{inner} is not a member of {name}")
+            else:
+                yield from self._find_undeclared(shape["members"][key]["shape"], item, inner)
 
     def _clean(self, name: str, value: Any) -> Any:
         shape = self._shapes[name]

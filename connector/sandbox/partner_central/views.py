@@ -66,7 +66,10 @@ def show_summary(record: Opportunity, settings: Settings) -> Json:
 
 
 def show_aws_summary(record: Opportunity) -> Json:
-    """The answer of GetAwsOpportunitySummary: next to nothing before submission, more once approved."""
+    """The answer of GetAwsOpportunitySummary: next to nothing before submission, more once approved.
+
+    What AWS says of its own side stands over what shows there by itself.
+    """
     summary: Json = {
         "Catalog": record.catalog,
         "RelatedOpportunityId": record.id,
@@ -77,10 +80,11 @@ def show_aws_summary(record: Opportunity) -> Json:
     if record.involvement is not None:
         summary |= {"InvolvementType": record.involvement, "Visibility": record.visibility}
     if record.review_status == APPROVED:
-        life_cycle = record.body["LifeCycle"]
+        life_cycle = record.body.get("LifeCycle", {})
         summary["LifeCycle"] = _pick(life_cycle, ("Stage", "TargetCloseDate", "NextSteps"))
-        summary["Project"] = copy.deepcopy(_pick(record.body["Project"], ("ExpectedCustomerSpend", "AwsPartition")))
-    return summary
+        project = _pick(record.body.get("Project", {}), ("ExpectedCustomerSpend", "AwsPartition"))
+        summary["Project"] = copy.deepcopy(project)
+    return _lay_over(summary, record.aws_side)
 
 
 def show_task(task: Task, settings: Settings) -> Json:
@@ -153,6 +157,35 @@ def show_invitation(invitation: Invitation, account: str) -> Json:
     }
 
 
+def show_invitation_detail(invitation: Invitation, engagement: Engagement) -> Json:
+    """The answer of GetEngagementInvitation, which is the same for sender and receiver."""
+    summary = show_invitation(invitation, invitation.sender)
+    # Only the list tells the part that its reader has in it.
+    del summary["ParticipantType"]
+    members = [show_member(account) for account in engagement.members]
+    detail: Json = {
+        **summary,
+        "InvitationMessage": invitation.message,
+        "EngagementDescription": engagement.description,
+        "Payload": copy.deepcopy(invitation.payload),
+        "ExistingMembers": [_pick(member, ("CompanyName", "WebsiteUrl")) for member in members],
+    }
+    return detail if invitation.rejection is None else {**detail, "RejectionReason": invitation.rejection}
+
+
+def _lay_over(below: Json, above: Json) -> Json:
+    merged = dict(below)
+    for key, value in above.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            inner = merged.get(key)
+            merged[key] = _lay_over(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
 def _heading(record: Opportunity) -> Json:
     return {
         "Catalog": record.catalog,
@@ -169,7 +202,7 @@ def _read_body(record: Opportunity, settings: Settings) -> Json:
     if record.involvement == "For Visibility Only" and not body.get("PrimaryNeedsFromAws"):
         body["PrimaryNeedsFromAws"] = [NO_NEED]
     if settings.stub_spend:
-        body["Project"].setdefault("ExpectedCustomerSpend", []).append({"CurrencyCode": "USD"})
+        body.setdefault("Project", {}).setdefault("ExpectedCustomerSpend", []).append({"CurrencyCode": "USD"})
     return _escape(body, settings)
 
 

@@ -1,4 +1,4 @@
-"""The partner's own fields on Opportunity: what sellers fill in for AWS, and what a sync writes back.
+"""The partner's own fields: what sellers fill in for AWS and for partners they invite, and what a sync writes back.
 
 Values are the spellings AWS accepts. The picklists are restricted, as a careful admin would make them.
 Notation: `schema.read_fields`.
@@ -69,6 +69,10 @@ CHANNELS = (
     "AWS Marketing Central; Content Syndication; Display; Email; Live Event; Out Of Home (OOH); Print; "
     "Search; Social; Telemarketing; TV; Video; Virtual Event"
 )
+RESPONSIBILITIES = (
+    "Distributor; Reseller; Hardware Partner; Managed Service Provider; Software Partner; Services Partner; "
+    "Training Partner; Co-Sell Facilitator; Facilitator"
+)
 
 _ASKED = f"""
 Share_With_AWS__c | Share With AWS | boolean
@@ -126,6 +130,58 @@ AWS_Review_Comments__c | | textarea(32768)
 AWS_Sync_Status__c | | string(20)
 AWS_Sync_Message__c | | textarea(32768)
 AWS_Synced_At__c | | datetime
+AWS_Stage__c | | string(40)
+AWS_Next_Steps__c | | string(255)
+AWS_Involvement_Told__c | | string(40)
+AWS_Involvement_Change_Reason__c | | string(255)
+AWS_Visibility_Told__c | | string(20)
+AWS_Origin__c | | string(40)
+AWS_Engagement_Score__c | | string(20)
+AWS_Next_Best_Actions__c | | textarea(4000)
+AWS_Sales_Rep_Name__c | | string(121)
+AWS_Sales_Rep_Email__c | | string(80)
+AWS_Account_Owner_Name__c | | string(121)
+AWS_Account_Owner_Email__c | | string(80)
+AWS_PDM_Name__c | | string(121)
+AWS_PDM_Email__c | | string(80)
+AWS_PSM_Name__c | | string(121)
+AWS_PSM_Email__c | | string(80)
+AWS_Close_Date__c | | date
+AWS_Review_Reason__c | | string(255)
+"""
+
+INVITATION_TABLE = f"""
+Name | Invitation Number | string(80) | system auto:PI-
+Opportunity__c | | reference(Opportunity) | required up:Opportunity__r down:AWS_Partner_Invitations__r cascade
+Partner_Name__c | | string(80)
+Partner_AWS_Account__c | | string(12)
+Message__c | | textarea(255)
+Responsibilities__c | | multipicklist(4099) | restricted | {RESPONSIBILITIES}
+Engagement_Id__c | | string(64)
+Target_Completion_Date__c | | date
+Project_Title__c | | string(255)
+Business_Problem__c | | textarea(2000)
+Expected_Amount__c | | currency(18,2)
+Currency__c | | picklist(255) | | USD; EUR
+Estimation_Url__c | | string(255)
+Target_Company__c | | string(80)
+Sender_First_Name__c | | string(80)
+Sender_Last_Name__c | | string(80)
+Sender_Title__c | | string(80)
+Sender_Email__c | | string(80)
+Sender_Phone__c | | string(80)
+Company_Name__c | | string(120)
+Country__c | | string(80)
+Industry__c | | string(255)
+Website__c | | string(255)
+Invitation_Id__c | | string(64)
+Invitation_Arn__c | | string(255)
+Invitation_Status__c | | string(20)
+Rejection_Reason__c | | string(255)
+Invitation_Date__c | | datetime
+Expiration_Date__c | | datetime
+Invitation_Sync_Status__c | | string(20)
+Invitation_Sync_Message__c | | textarea(32768)
 """
 
 OPPORTUNITY_FIELDS: tuple[Field, ...] = (*read_fields(_ASKED), *read_fields(_TOLD))

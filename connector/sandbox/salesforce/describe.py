@@ -14,7 +14,7 @@ MASTER_RECORD_TYPE = "012000000000000AAA"
 _SOAP_TYPES = {"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int"}
 _SOAP_TYPES |= {"date": "xsd:date", "datetime": "xsd:dateTime", "address": "urn:address"}
 _OFF = (
-    "aiPredictionField autoNumber calculated caseSensitive dependentPicklist deprecatedAndHidden "
+    "aiPredictionField calculated caseSensitive dependentPicklist deprecatedAndHidden "
     "displayLocationInDecimal encrypted formulaTreatNullNumberAsZero highScaleNumber htmlFormatted "
     "namePointing polymorphicForeignKey queryByDistance restrictedDelete writeRequiresMasterRead"
 )
@@ -120,6 +120,7 @@ def _describe_field(kind: ObjectType, field: Field, permissions: Permissions) ->
     out: dict[str, Any] = dict.fromkeys(_OFF.split(), False) | dict.fromkeys(_ABSENT.split())
     out |= {
         "aggregatable": field.is_filterable and field.type != "boolean",
+        "autoNumber": field.auto is not None,
         "byteLength": field.length if field.type in REFERENCES else field.length * 3,
         "cascadeDelete": False,  # true of master-detail fields only
         "compoundFieldName": field.compound,

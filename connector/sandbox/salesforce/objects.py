@@ -1,4 +1,4 @@
-"""The standard objects a partner would map, with the types, lengths and values of a Developer Edition org.
+"""The objects a partner would map, with the types, lengths and values of a Developer Edition org.
 
 Fields that a feature must be switched on for (currencies, state and country codes, record types) are not
 here. The notation is that of `schema.read_fields`.
@@ -6,7 +6,7 @@ here. The notation is that of `schema.read_fields`.
 
 from __future__ import annotations
 
-from connector.sandbox.salesforce.custom_fields import OPPORTUNITY_FIELDS
+from connector.sandbox.salesforce.custom_fields import INVITATION_TABLE, OPPORTUNITY_FIELDS
 from connector.sandbox.salesforce.schema import ObjectType, Schema, read_fields
 
 _AUDIT = """
@@ -248,7 +248,7 @@ def define_object(
 
 
 def standard_schema() -> Schema:
-    """A new schema: the standard objects, and the partner fields on Opportunity."""
+    """A new schema: the standard objects, the partner fields on Opportunity, and the partner's invitations."""
     opportunity = define_object("Opportunity", "Opportunity", "Opportunities", "006", _OPPORTUNITY, _SEEN)
     opportunity.add(OPPORTUNITY_FIELDS)
     fixed = {"createable": False, "deletable": False, "undeletable": False}
@@ -270,6 +270,15 @@ def standard_schema() -> Schema:
             define_object("User", "User", "Users", "005", _USER, deletable=False, undeletable=False),
             define_object("Organization", "Organization", "Organizations", "00D", _ORGANIZATION, **fixed),
             define_object("Campaign", "Campaign", "Campaigns", "701", _CAMPAIGN),
+            define_object(
+                "AWS_Partner_Invitation__c",
+                "AWS Partner Invitation",
+                "AWS Partner Invitations",
+                "a01",
+                INVITATION_TABLE,
+                _OWNER,
+                _SEEN,
+            ),
             define_object("RecordType", "Record Type", "Record Types", "012", _RECORD_TYPE, **fixed),
         ]
     )

@@ -18,7 +18,8 @@ LONG_TEXT_FROM = 256
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field. `values` are (API value, label) pairs; `target` and the two relationship names belong to a
-    reference: `relationship` is the path from child to parent, `children` the name of the subquery."""
+    reference: `relationship` is the path from child to parent, `children` the name of the subquery. `auto` is
+    what an auto-number begins with."""
 
     name: str
     label: str
@@ -39,6 +40,7 @@ class Field:
     children: str | None = None
     cascade: bool = False
     compound: str | None = None
+    auto: str | None = None
 
     @property
     def is_custom(self) -> bool:
@@ -140,8 +142,9 @@ def read_fields(table: str) -> list[Field]:
     """Reads `Name | Label | type(size) | words | values` lines.
 
     The size is a length, `precision,scale`, or the object a reference points to. A word `up:Owner` names
-    the way to the parent, `down:Contacts` the way back, `in:BillingAddress` the compound field. Values
-    are parted by `;`, an API value that differs from its label is written `value=label`.
+    the way to the parent, `down:Contacts` the way back, `in:BillingAddress` the compound field, `auto:P-`
+    what an auto-number begins with. Values are parted by `;`, an API value that differs from its label is
+    written `value=label`.
     """
     return [_read_field(line) for line in table.strip().splitlines()]
 
@@ -169,7 +172,7 @@ def _read_size(made: Field, size: str) -> Field:
 def _read_words(made: Field, words: list[str]) -> Field:
     for word in words:
         key, _, value = word.partition(":")
-        named = {"up": "relationship", "down": "children", "in": "compound"}.get(key)
+        named = {"up": "relationship", "down": "children", "in": "compound", "auto": "auto"}.get(key)
         made = replace(made, **({named: value} if named else _WORDS[word]))
     return made
 

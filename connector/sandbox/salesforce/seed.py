@@ -16,20 +16,20 @@ from typing import Any
 from connector.sandbox.salesforce.org import Org
 
 Entry = Mapping[str, Any]
-_OWN_KEYS = frozenset({"ref", "account", "owner", "closes", "campaign", "note", "roles"})
+_OWN_KEYS = frozenset({"ref", "account", "owner", "closes", "campaign", "note", "roles", "opportunity", "completes"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was loaded: record ids by the sample's own short names (`a1`, `c1`, `o1`, `u1`, `k1`), and for each
-    shared opportunity that is not complete, by record id, what it lacks."""
+    """What was loaded: record ids by the sample's own short names (`a1`, `c1`, `o1`, `u1`, `k1`, `i1`), and for
+    each shared opportunity and each invitation that is not complete, by record id, what is wrong with it."""
 
     ids: Mapping[str, str]
     flaws: Mapping[str, str]
 
 
 def load(org: Org, today: date) -> Sample:
-    """Fills an empty org; close dates count from `today`."""
+    """Fills an empty org; close and completion dates count from `today`."""
     text = files(__package__ or "").joinpath("seed.json").read_text(encoding="utf-8")
     data: dict[str, list[dict[str, Any]]] = json.loads(text)
     with org.lock:
@@ -54,6 +54,8 @@ class _Loader:
             self.insert("Contact", contact, {"AccountId": self.ids[contact["account"]]})
         for opportunity in data["opportunities"]:
             self.load_opportunity(opportunity)
+        for invitation in data["invitations"]:
+            self.load_invitation(invitation)
         return Sample(self.ids, self.flaws)
 
     def load_opportunity(self, entry: Entry) -> None:
@@ -70,6 +72,15 @@ class _Loader:
         for contact, role, is_primary in entry["roles"]:
             made = {"OpportunityId": record_id, "ContactId": self.ids[contact]}
             self.org.insert("OpportunityContactRole", {**made, "Role": role, "IsPrimary": is_primary})
+
+    def load_invitation(self, entry: Entry) -> None:
+        links = {
+            "Opportunity__c": self.ids[entry["opportunity"]],
+            "Target_Completion_Date__c": (self.today + timedelta(days=entry["completes"])).isoformat(),
+        }
+        record_id = self.insert("AWS_Partner_Invitation__c", entry, links, by=self.ids[entry["owner"]])
+        if "note" in entry:
+            self.flaws[record_id] = entry["note"]
 
     def insert(self, name: str, entry: Entry, links: Entry, *, by: str | None = None) -> str:
         fields = {key: value for key, value in entry.items() if key not in _OWN_KEYS}

@@ -81,6 +81,10 @@ class Store:
         self._numbers[prefix] = self._numbers.get(prefix, 0) + 1
         return ids.make_id(prefix, self._numbers[prefix])
 
+    def last_number(self, prefix: str) -> int:
+        """How many ids with this prefix were given out."""
+        return self._numbers.get(prefix, 0)
+
     def find_object(self, record_id: str) -> str | None:
         """The name of the object whose key prefix the id carries."""
         return next((one.name for one in self._schema if one.prefix == record_id[:3]), None)

@@ -231,6 +231,8 @@ class Writes:
         now = self._now()
         made: Row = {"Id": self._store.next_id(kind.prefix)}
         made |= {one.name: False for one in kind.fields.values() if one.type == "boolean"}
+        number = self._store.last_number(kind.prefix)
+        made |= {one.name: f"{one.auto}{number:04d}" for one in kind.fields.values() if one.auto}
         if "ownerid" in kind.fields:
             made["OwnerId"] = actor.user_id
         made |= {name: value for name, value in values.items() if value is not None}
