@@ -13,6 +13,7 @@ from connector.core.model import (
     Mapped,
     Presence,
     Refusal,
+    SentInvitation,
     Structure,
     Task,
 )
@@ -102,13 +103,14 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """What describe says of one field; ``length`` is 0 where there is none."""
+    """What describe says of one field; ``length`` is 0 and ``scale``, a number's decimals, None where there is none."""
 
     name: str
     type: str
     length: int = 0
     updateable: bool = True
     picklist: tuple[str, ...] = ()
+    scale: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,10 @@ class Salesforce(Protocol):
     def identify(self) -> Organization: ...
 
     def describe(self, sobject: str) -> Mapping[str, FieldInfo]: ...
+
+    def child(self, sobject: str, relationship: str) -> str:
+        """The object whose rows a child relationship gives. Raises AccessDenied where Salesforce hides it."""
+        ...
 
     def changes(self, selection: Selection, since: datetime | None) -> Changes:
         """What changed since that instant of Salesforce's clock (None: everything flagged). One API call when idle."""
@@ -186,9 +192,16 @@ class LinkChanges(TypedDict, total=False):
     task: Task | None
     submitted: str
     refusal: Refusal | None
+    refusals: Mapping[str, Refusal]
+    aws: Structure | None
+    assigned: Structure | None
+    invitations: tuple[SentInvitation, ...]
+    taken: Structure
     attempts: int
     next_try_at: datetime | None
     poll_at: datetime | None
+    refresh_at: datetime | None
+    answer_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +230,20 @@ class Begin:
     body: Structure
     client_token: str = ""
     intent: Structure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of showing one link in Salesforce.
+
+    ``shown`` are the values that it shows now, ``error`` what it refused ("" for nothing), ``again`` when to try the
+    rest, and ``taken`` the values of AWS that inbound fields were given.
+    """
+
+    shown: Structure = field(default_factory=dict)
+    error: str = ""
+    again: datetime | None = None
+    taken: Structure = field(default_factory=dict)
 
 
 class Ledger(Protocol):
@@ -295,6 +322,10 @@ class Ledger(Protocol):
         """Opportunities created, or about to be, since then."""
         ...
 
+    def begun_since(self, connection: str, action: str, moment: datetime) -> int:
+        """Operations of this kind that were carried out, or are about to be, since then."""
+        ...
+
     def creates_besides(self, connection: str, moment: datetime, besides: Sequence[str]) -> int:
         """As ``creates_since``, those of these Salesforce ids left out."""
         ...
@@ -335,11 +366,33 @@ class Ledger(Protocol):
 
     def polls_due(self, connection: str, catalog: str, now: datetime, limit: int) -> list[Link]: ...
 
+    def refreshes_due(
+        self, connection: str, catalog: str, now: datetime, limit: int, only: Sequence[str] | None = None
+    ) -> list[Link]:
+        """Links of which AWS's own word has to be read, the longest waiting first."""
+        ...
+
+    def refreshes_open(self, connection: str, catalog: str) -> int:
+        """Links of which AWS's own word is read now and then."""
+        ...
+
+    def answers_due(
+        self, connection: str, catalog: str, now: datetime, limit: int, only: Sequence[str] | None = None
+    ) -> list[Link]:
+        """Links with an invitation whose answer has to be looked for, the longest waiting first."""
+        ...
+
     def write_backs_due(
         self, connection: str, catalog: str, now: datetime, limit: int
     ) -> list[tuple[Link, str, str]]: ...
 
-    def written(self, results: Mapping[int, tuple[Structure, str, datetime | None]]) -> None: ...
+    def written(self, results: Mapping[int, Written]) -> None:
+        """Note what became of write-backs, by link number."""
+        ...
+
+    def stored(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> list[Link]:
+        """The links of those of these records that have one."""
+        ...
 
     def watermark(self, connection: str, name: str) -> str: ...
 

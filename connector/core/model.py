@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 Structure: TypeAlias = dict[str, Any]
 """A JSON object as the services speak it, member names in their own spelling."""
 
-Blocks = Literal["create", "submit"]
+Blocks = Literal["create", "submit", "assign"]
 
 
 def fingerprint(value: object) -> str:
@@ -42,7 +42,7 @@ class Problem:
     """One reason why a record cannot be sent, in a seller's words.
 
     ``path`` is the AWS path (``Customer.Account.WebsiteUrl``, list items with an index);
-    ``blocks`` tells whether CreateOpportunity or only the submission would be refused.
+    ``blocks`` tells whether CreateOpportunity, only the submission, or only AssignOpportunity would be refused.
     """
 
     path: str
@@ -62,7 +62,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f" ({self.file}:{self.line})" if self.line else ""
-        return f"{self.salesforce_field or self.path}{place}: {self.message} {self.cure}".rstrip()
+        name = f"{self.salesforce_field or self.path}{place}"
+        return f"{name}: {self.message} {self.cure}".removeprefix(": ").rstrip()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,11 +75,82 @@ class Association:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """One partner whom a record wants invited.
+
+    ``key`` is the child row's id (18 characters), or ``[n]`` for the nth item of a list written out in the mapping.
+    ``body`` has the shape of CreateEngagementInvitation's Invitation (Message, Payload, Receiver). ``engagement_id``
+    is one given on the record; "" stands for that of the finished task. ``problems`` hold this invitation only.
+    """
+
+    key: str
+    body: Structure
+    engagement_id: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def receiver(self) -> str:
+        """The AWS account that is invited, "" when the record names none."""
+        account = (self.body.get("Receiver") or {}).get("Account") or {}
+        return str(account.get("AwsAccountId") or "")
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: the receiver's alias, else its account, else the key."""
+        account = (self.body.get("Receiver") or {}).get("Account") or {}
+        return str(account.get("Alias") or self.receiver or self.key)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when anything that would be sent changes."""
+        return fingerprint([self.body, self.engagement_id])
+
+    def to_json(self) -> Structure:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Structure) -> Invitation:
+        return cls(**{**value, "problems": tuple(Problem(**problem) for problem in value["problems"])})
+
+
+@dataclass(frozen=True, slots=True)
+class SentInvitation:
+    """An engagement invitation that AWS has: the receiver's account, and what AWS last told of it.
+
+    ``key`` is that of the Invitation it was sent for; ``facts`` has the members of GetEngagementInvitation that are
+    known (Id, Arn, Status, RejectionReason, …).
+    """
+
+    key: str
+    receiver: str
+    engagement_id: str
+    facts: Structure
+
+    @property
+    def invitation_id(self) -> str:
+        return str(self.facts.get("Id") or "")
+
+    @property
+    def status(self) -> str:
+        """PENDING, ACCEPTED, REJECTED or EXPIRED; "" while AWS has not told."""
+        return str(self.facts.get("Status") or "")
+
+    def to_json(self) -> Structure:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Structure) -> SentInvitation:
+        return cls(**value)
+
+
+@dataclass(frozen=True, slots=True)
 class Mapped:
     """One Salesforce record, mapped: what AWS should hold, and what stands in the way.
 
     ``opportunity`` has the shape of CreateOpportunity without Catalog and ClientToken. ``submission`` is the
-    AwsSubmission, or None while the mapping's ``submission.when`` does not hold.
+    AwsSubmission, or None while the mapping's ``submission.when`` does not hold. ``assignee`` is AssignOpportunity's
+    Assignee, None where the mapping names no owner. ``unread`` are the AWS paths whose value could not be made of this
+    record: nobody knows what they should be, so they are neither changed nor emptied at AWS.
     """
 
     opportunity: Structure
@@ -86,11 +158,17 @@ class Mapped:
     submission: Structure | None = None
     problems: tuple[Problem, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    assignee: Structure | None = None
+    invitations: tuple[Invitation, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Changes when anything that would be sent changes."""
-        return fingerprint([self.opportunity, sorted(map(asdict_pair, self.associations)), self.submission])
+        sent = [self.opportunity, sorted(map(asdict_pair, self.associations)), self.submission]
+        if self.assignee or self.invitations:
+            sent += [self.assignee, [[one.key, one.fingerprint] for one in self.invitations]]
+        return fingerprint(sent)
 
     def origin_of(self, path: str) -> Origin | None:
         """The origin of an AWS path, else of this leaf in another item, of what is below it, or of what it is in."""
@@ -114,6 +192,10 @@ class Mapped:
             "origins": {
                 path: (origin.fields, origin.file, origin.line, origin.column) for path, origin in self.origins.items()
             },
+            # Left out where there is nothing to say, so that what an earlier version stored reads the same.
+            **({"assignee": self.assignee} if self.assignee else {}),
+            **({"invitations": [one.to_json() for one in self.invitations]} if self.invitations else {}),
+            **({"unread": list(self.unread)} if self.unread else {}),
         }
 
     @classmethod
@@ -127,6 +209,9 @@ class Mapped:
                 path: _origin(tuple(fields), file, line, column)
                 for path, (fields, file, line, column) in value["origins"].items()
             },
+            assignee=value.get("assignee"),
+            invitations=tuple(map(Invitation.from_json, value.get("invitations") or ())),
+            unread=tuple(value.get("unread") or ()),
         )
 
 
@@ -246,7 +331,10 @@ class Link:
     ``base`` is the opportunity as last agreed with AWS, in the shape of the mapping; ``existing`` what AWS last
     showed (a summary or a whole GetOpportunity); ``candidate_id`` an opportunity at AWS that carries this
     record's id and is not linked yet; ``submitted`` the fingerprint of what was last submitted; ``revision``
-    grows with every change of a fact.
+    grows with every change of a fact. ``aws`` is the last GetAwsOpportunitySummary; ``assigned`` the Assignee that AWS
+    took last; ``invitations`` those that were sent; ``refusals`` what AWS refused of single parts, by their subject
+    (``owner``, ``invitation <key>``), while ``refusal`` is about the opportunity itself; ``taken`` the last value of
+    AWS that each inbound field was given.
     """
 
     id: int
@@ -271,6 +359,23 @@ class Link:
     shown: Structure = field(default_factory=dict)
     write_back_error: str = ""
     revision: int = 0
+    aws: Structure | None = None
+    assigned: Structure | None = None
+    invitations: tuple[SentInvitation, ...] = ()
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    taken: Structure = field(default_factory=dict)
+
+    @property
+    def answers_open(self) -> bool:
+        """Whether an invitation waits for its answer."""
+        return any(one.status in {"", "PENDING"} for one in self.invitations)
+
+    def with_review_status(self, status: str) -> Link:
+        """The same link as if AWS had told this review status."""
+        existing = self.existing or {}
+        return replace(
+            self, existing={**existing, "LifeCycle": {**(existing.get("LifeCycle") or {}), "ReviewStatus": status}}
+        )
 
     @property
     def review_status(self) -> str:

@@ -10,7 +10,7 @@ from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, PROBLEM, add, begin, cha
 from connector.adapters.ledger import Ledger
 from connector.core.model import Association, Link, Mapped, Refusal, Task
 from connector.errors import LedgerUnavailable, StaleVersion
-from connector.ports import Rest
+from connector.ports import Rest, Written
 
 
 def test_a_stored_record_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -216,7 +216,7 @@ def test_wake_without_ids_is_for_refused_write_backs_as_well(ledger: Ledger) -> 
     shown, refused, _ = numbers = add(ledger, deal(1), deal(2), deal(3))
     for number in numbers:
         settle(ledger, number)
-    ledger.written({shown: ({}, "", None), refused: ({}, "A_RULE: No.", None)})
+    ledger.written({shown: Written(), refused: Written(error="A_RULE: No.")})
     assert [link.salesforce_id for link in ledger.refused_write_backs(*ACME, [deal(1), deal(2), deal(9)])] == [deal(2)]
     assert ledger.refused_write_backs(*ACME, [deal(1)]) == ledger.refused_write_backs("other", "AWS", [deal(2)]) == []
     assert ledger.wake(*ACME, None, NOW) == [deal(2)]
@@ -230,7 +230,7 @@ def test_wake_clears_what_holds(ledger: Ledger) -> None:
     refusal = Refusal("CreateOpportunity", "f", "no")
     ledger.postpone(begun, "throttled", True, NOW + HOUR, NOW)
     change(ledger, held, NOW, refusal=refusal, attempts=5, next_try_at=NOW + HOUR, submitted="f")
-    ledger.written({held: ({}, "INVALID_FIELD: no", None)})
+    ledger.written({held: Written(error="INVALID_FIELD: no")})
     settle(ledger, held, "Held")
     settle(ledger, other)
     assert ledger.wake(*ACME, None, NOW + HOUR) == [DEAL]

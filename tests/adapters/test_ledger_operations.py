@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from connector.adapters.ledger import Ledger, open_engine
 from connector.core.model import Mapped, Operation, Refusal, Task
 from connector.errors import LedgerUnavailable, StaleVersion
-from connector.ports import Begin, Rest
+from connector.ports import Begin, Rest, Written
 
 
 def test_an_operation_is_written_ahead_with_its_exact_body(ledger: Ledger) -> None:
@@ -95,6 +95,7 @@ def test_success_and_what_follows_are_one_transaction(ledger: Ledger) -> None:
             "attempts": 1,
             "error": None,
             "response": {"Id": "O1"},
+            "overrules": [],
         }
     ]
 
@@ -279,10 +280,30 @@ def test_a_write_back_is_noted_and_merged(ledger: Ledger) -> None:
     (number,) = due(ledger)
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
-    ledger.written({number: ({"b": "ö", "c": None}, "", None)})
+    ledger.written({number: Written({"b": "ö", "c": None})})
     assert (ledger.link(number).shown, ledger.link(number).write_back_error) == ({"a": 1, "b": "ö", "c": None}, "")
     assert ledger.write_backs_due(*ACME, NOW + HOUR, 9) == []
     assert due(ledger, NOW + HOUR) == []
+
+
+def test_what_inbound_fields_were_given_is_noted_and_merged(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    for given, known in (({}, {}), ({"A": "x", "B": 1}, {"A": "x", "B": 1}), ({"A": "y"}, {"A": "y", "B": 1})):
+        show(ledger, number)
+        assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
+        ledger.written({number: Written(taken=given)})
+        assert ledger.link(number).taken == known
+    show(ledger, number)
+    assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
+    change(ledger, number, NOW, taken={"A": "z"})
+    ledger.written({number: Written({"F": 1}, taken={"B": 2})})
+    assert ledger.link(number).taken == {"A": "z", "B": 2}, "whoever noted something meanwhile is heard too"
+
+
+def test_links_are_found_by_their_records(ledger: Ledger) -> None:
+    add(ledger, DEAL, deal(2))
+    assert [link.salesforce_id for link in ledger.stored(*ACME, [deal(2), deal(9)])] == [deal(2)]
+    assert ledger.stored("other", "Sandbox", [DEAL]) == []
 
 
 def test_a_refused_write_back_is_kept_and_tried_when_told(ledger: Ledger) -> None:
@@ -291,7 +312,8 @@ def test_a_refused_write_back_is_kept_and_tried_when_told(ledger: Ledger) -> Non
     show(ledger, second, NOW + HOUR)
     assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW + HOUR, 9)] == [first, second]
     assert len(ledger.write_backs_due(*ACME, NOW + HOUR, 1)) == 1
-    ledger.written({first: ({}, "UNABLE_TO_LOCK_ROW: busy", NOW + 3 * HOUR), second: ({}, "INVALID_FIELD: no", None)})
+    busy = Written(error="UNABLE_TO_LOCK_ROW: busy", again=NOW + 3 * HOUR)
+    ledger.written({first: busy, second: Written(error="INVALID_FIELD: no")})
     assert ledger.link(second).write_back_error == "INVALID_FIELD: no"
     assert ledger.write_backs_due(*ACME, NOW + 2 * HOUR, 9) == []
     assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW + 3 * HOUR, 9)] == [first]
@@ -302,11 +324,11 @@ def test_a_rest_that_came_while_the_old_one_was_on_its_way_is_shown_too(ledger: 
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
     show(ledger, number, NOW + HOUR, "Synced")
-    ledger.written({number: ({"S": "Held"}, "", None)})
+    ledger.written({number: Written({"S": "Held"})})
     assert [(rest, link.shown) for link, rest, _ in ledger.write_backs_due(*ACME, NOW + HOUR, 9)] == [
         ("Synced", {"S": "Held"})
     ]
-    ledger.written({number: ({"S": "Synced"}, "", None)})
+    ledger.written({number: Written({"S": "Synced"})})
     assert ledger.write_backs_due(*ACME, NOW + 2 * HOUR, 9) == []
 
 
@@ -315,7 +337,7 @@ def test_a_write_back_that_ends_after_the_facts_changed_waits_for_the_next_rest(
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
     change(ledger, number, NOW, attempts=1)
-    ledger.written({number: ({}, "UNABLE_TO_LOCK_ROW", NOW + HOUR)})
+    ledger.written({number: Written(error="UNABLE_TO_LOCK_ROW", again=NOW + HOUR)})
     assert ledger.write_backs_due(*ACME, NOW + 9 * HOUR, 9) == []
     assert due(ledger) == [number]
 

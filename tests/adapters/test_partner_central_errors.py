@@ -52,6 +52,7 @@ ANSWERS: list[tuple[str, int, str, type[ConnectorError], bool, float]] = [
     ("SlowDown", 503, CREATE, Throttled, False, 2),
     ("429", 429, CREATE, Throttled, False, 2),
     ("ServiceQuotaExceededException", 400, CREATE, Unavailable, False, 3600),
+    ("ServiceQuotaExceededException", 400, "CreateEngagementInvitation", Rejected, False, 0),
     ("InternalServerException", 500, CREATE, Unavailable, True, 0),
     ("InternalFailure", 500, CREATE, Unavailable, True, 0),
     ("ServiceUnavailable", 503, CREATE, Unavailable, True, 0),

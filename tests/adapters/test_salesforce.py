@@ -312,6 +312,26 @@ def test_a_hidden_field_is_named_with_its_cure(web: responses.RequestsMock, clie
     assert "SELECT" not in str(caught.value)
 
 
+def test_the_object_behind_a_child_relationship_is_described_with_its_parent(
+    web: responses.RequestsMock, client: SalesforceClient
+) -> None:
+    described = serve_describe(web)
+    assert client.child("Opportunity", "opportunitycontactroles") == "OpportunityContactRole"
+    with pytest.raises(AccessDenied, match="Nope__r"):
+        client.child("Opportunity", "Nope__r")
+    assert described.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "scale"), [("currency", 2, 2), ("int", 0, 0), ("double", None, 0), ("string", 0, None)]
+)
+def test_decimals_are_those_of_numbers(
+    web: responses.RequestsMock, client: SalesforceClient, kind: str, told: int | None, scale: int | None
+) -> None:
+    web.get(f"{DATA}/sobjects/Deal__c/describe", json={"fields": [{"name": "F__c", "type": kind, "scale": told}]})
+    assert client.describe("Deal__c")["F__c"].scale == scale
+
+
 def test_an_unknown_child_relationship_is_named(web: responses.RequestsMock, client: SalesforceClient) -> None:
     serve_describe(web)
     selection = Selection("Opportunity", "F__c = TRUE", (), {"Nothing__r": ("Name",)})

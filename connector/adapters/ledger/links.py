@@ -138,7 +138,36 @@ class Links(Transactions):
 
     def polls_due(self, connection: str, catalog: str, now: datetime, limit: int) -> list[Link]:
         """Links whose task has to be looked at, the longest waiting first."""
-        query = links_of(connection, catalog).where(LINK.c.poll_at <= now).order_by(LINK.c.poll_at).limit(limit)
+        return self._due(LINK.c.poll_at, connection, catalog, now, limit)
+
+    def refreshes_due(
+        self, connection: str, catalog: str, now: datetime, limit: int, only: Sequence[str] | None = None
+    ) -> list[Link]:
+        """Links of which AWS's own word has to be read, the longest waiting first."""
+        return self._due(LINK.c.refresh_at, connection, catalog, now, limit, only)
+
+    def refreshes_open(self, connection: str, catalog: str) -> int:
+        """Links of which AWS's own word is read now and then."""
+        query = within(select(func.count()), connection, catalog).where(LINK.c.refresh_at.is_not(None))
+        with self._read() as reading:
+            return int(reading.execute(query).scalar_one())
+
+    def answers_due(
+        self, connection: str, catalog: str, now: datetime, limit: int, only: Sequence[str] | None = None
+    ) -> list[Link]:
+        """Links with an invitation whose answer has to be looked for, the longest waiting first."""
+        return self._due(LINK.c.answer_at, connection, catalog, now, limit, only)
+
+    def _due(
+        self,
+        column: Any,
+        connection: str,
+        catalog: str,
+        now: datetime,
+        limit: int,
+        only: Sequence[str] | None = None,
+    ) -> list[Link]:
+        query = links_of(connection, catalog, only).where(column <= now).order_by(column).limit(limit)
         with self._read() as reading:
             return [to_link(row) for row in reading.execute(query)]
 
@@ -176,6 +205,7 @@ def _wake(writing: Connection, numbers: Sequence[int], now: datetime) -> None:
     writing.execute(update(OPERATION).where(OPERATION.c.link_id.in_(numbers), OPEN).values(next_attempt_at=None))
     cleared = {
         "refusal": None,
+        "refusals": None,
         "submitted": "",
         "attempts": 0,
         "next_try_at": None,

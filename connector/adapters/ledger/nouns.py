@@ -30,7 +30,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from connector.adapters.ledger.rows import LINK, OPERATION
-from connector.core.model import Association, Link, Mapped, Operation, Refusal, Structure, Task
+from connector.core.model import Association, Link, Mapped, Operation, Refusal, SentInvitation, Structure, Task
 from connector.errors import LedgerUnavailable, StaleVersion
 from connector.ports import LinkChanges, Rest
 
@@ -115,14 +115,18 @@ def to_resting(rest: Rest, now: datetime) -> dict[str, Any]:
 
 def to_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Facts, given in the core's own types, as column values."""
-    return {name: _to_column(value) for name, value in changes.items()}
+    return {name: _to_column(name, value) for name, value in changes.items()}
 
 
-def _to_column(value: Any) -> Any:
+def _to_column(name: str, value: Any) -> Any:
     if isinstance(value, Task):
         return value.facts
     if isinstance(value, Refusal):
         return value.to_json()
+    if name == "refusals":
+        return {subject: refusal.to_json() for subject, refusal in value.items()} or None
+    if name == "invitations":
+        return [sent.to_json() for sent in value] or None
     if isinstance(value, tuple):
         return [[a.entity_type, a.identifier] for a in value]
     return value
@@ -186,6 +190,11 @@ def to_link(row: Row[Any]) -> Link:
         task=None if row.task is None else Task(row.task),
         submitted=row.submitted,
         refusal=None if row.refusal is None else Refusal.from_json(row.refusal),
+        refusals={subject: Refusal.from_json(refusal) for subject, refusal in (row.refusals or {}).items()},
+        aws=row.aws,
+        assigned=row.assigned,
+        invitations=tuple(map(SentInvitation.from_json, row.invitations or ())),
+        taken=row.taken or {},
         operation=None if row.operation_id is None else _to_operation(row),
         attempts=row.attempts,
         next_try_at=row.next_try_at,
@@ -227,4 +236,5 @@ def to_history(row: Row[Any]) -> Structure:
         "attempts": row.attempts,
         "error": row.error or None,
         "response": row.response,
+        "overrules": [path for path, _ in (row.intent or {}).get("overrules", ())],
     }

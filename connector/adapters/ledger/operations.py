@@ -83,17 +83,24 @@ class Operations(Transactions):
             return set_facts(connection, link, {}, columns, only_as_seen=False, operation=operation)
 
     def history(self, link_id: int) -> list[Structure]:
-        """Every operation of a link, oldest first: at, action, outcome, attempts, error, response."""
+        """Every operation of a link, oldest first: at, action, outcome, attempts, error, response, overrules.
+
+        The last are the AWS paths at which it replaced an edit made at AWS.
+        """
         query = select(OPERATION).where(OPERATION.c.link_id == link_id).order_by(OPERATION.c.id)
         with self._read() as connection:
             return [to_history(row) for row in connection.execute(query)]
 
     def creates_since(self, connection: str, moment: datetime) -> int:
         """Opportunities created, or about to be, since then."""
+        return self.begun_since(connection, "CreateOpportunity", moment)
+
+    def begun_since(self, connection: str, action: str, moment: datetime) -> int:
+        """Operations of this kind that were carried out, or are about to be, since then."""
         return self._count(
             select(func.count()).where(
                 OPERATION.c.connection == connection,
-                OPERATION.c.action == "CreateOpportunity",
+                OPERATION.c.action == action,
                 OPERATION.c.state != "failed",
                 OPERATION.c.created_at >= moment,
             )

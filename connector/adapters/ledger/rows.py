@@ -57,9 +57,10 @@ class LinkRow(SQLModel, table=True):
     """One Salesforce record and its AWS opportunity.
 
     ``revision`` grows with every change of a fact, so that whoever planned with an older one is told.
-    ``due_at``, ``poll_at`` and ``write_back_at`` say when advance, observe and write back have to look (null: not
-    at all), so that their cost grows with what is open. ``rest_*`` is what the last plan came to; it is written
-    in the transaction that clears ``due_at`` and cleared by every change of the facts it was computed from.
+    ``due_at``, ``poll_at`` (its task), ``refresh_at`` (AWS's own word), ``answer_at`` (its invitations) and
+    ``write_back_at`` say when somebody has to look (null: not at all), so that the cost grows with what is open.
+    ``rest_*`` is what the last plan came to; it is written in the transaction that clears ``due_at`` and cleared by
+    every change of the facts it was computed from.
     """
 
     __tablename__: ClassVar[str] = "link"
@@ -69,6 +70,8 @@ class LinkRow(SQLModel, table=True):
         UniqueConstraint("connection", "catalog", "salesforce_id"),
         Index("ix_link_due_at", "connection", "catalog", "due_at"),
         Index("ix_link_poll_at", "connection", "catalog", "poll_at"),
+        Index("ix_link_refresh_at", "connection", "catalog", "refresh_at"),
+        Index("ix_link_answer_at", "connection", "catalog", "answer_at"),
         Index("ix_link_write_back_at", "connection", "catalog", "write_back_at"),
         Index("ix_link_opportunity_id", "connection", "catalog", "opportunity_id"),
         Index("ix_link_rest_status", "connection", "catalog", "rest_status"),
@@ -91,6 +94,11 @@ class LinkRow(SQLModel, table=True):
     task: Any = _json()
     submitted: str = Field(default="", max_length=32)
     refusal: Any = _json()
+    refusals: Any = _json()
+    aws: Any = _json()
+    assigned: Any = _json()
+    invitations: Any = _json()
+    taken: Any = _json()
     attempts: int = 0
     next_try_at: Optional[datetime] = _instant()  # noqa: UP045
     changed_at: Optional[datetime] = _instant()  # noqa: UP045
@@ -100,6 +108,8 @@ class LinkRow(SQLModel, table=True):
     rest_message: str = _text()
     due_at: Optional[datetime] = _instant()  # noqa: UP045
     poll_at: Optional[datetime] = _instant()  # noqa: UP045
+    refresh_at: Optional[datetime] = _instant()  # noqa: UP045
+    answer_at: Optional[datetime] = _instant()  # noqa: UP045
     write_back_at: Optional[datetime] = _instant()  # noqa: UP045
 
 

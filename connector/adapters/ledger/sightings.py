@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -11,9 +12,13 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import is_among, touched, within
 from connector.adapters.ledger.rows import LINK, SIGHTING
-from connector.core.lifecycle import TaskStatus, has_begun
+from connector.core.diff import is_newer
+from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
 from connector.core.model import Structure
 from connector.core.selection import is_id, to_id18
+
+FIRST_REFRESH = timedelta(minutes=10)
+"""How long after a submission AWS's own side is read first: until then it has nothing to say."""
 
 _LEARN = update(LINK).where(LINK.c.id == bindparam("link_id"))
 _COLUMNS = ("id", "salesforce_id", "opportunity_id", "candidate_id", "existing", "task")
@@ -30,13 +35,12 @@ class Sightings(Transactions):
         key = (connection, catalog)
         with self._write() as writing:
             _keep(writing, *key, summaries)
-            told, taken_up = _told_to_linked(writing, *key, summaries)
+            told = _told_to_linked(writing, *key, summaries)
             found = _candidates_of_unlinked(writing, *key, summaries)
-            _learn(writing, "existing", told, now)
-            # The task of what AWS has taken up has come to its end for good.
-            _learn(writing, "existing", taken_up, now, poll_at=None)
+            for status, rows in told.items():
+                _learn(writing, "existing", rows, now, **_looks_after(status, now))
             _learn(writing, "candidate_id", found, now)
-        return len(told) + len(taken_up) + len(found)
+        return sum(map(len, told.values())) + len(found)
 
     def sighted(self, connection: str, catalog: str, partner_identifier: str) -> str:
         """The AWS opportunity that carries this partner identifier, "" when none was seen."""
@@ -94,21 +98,40 @@ def _learn(writing: Connection, name: str, values: Mapping[int, Any], now: datet
         writing.execute(_LEARN.values(columns), rows)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a summary says of how far an opportunity is: AWS has taken it up, and its task has come to its end."""
+
+    review_status: str
+    is_over: bool
+
+
+def _looks_after(told: _Told, now: datetime) -> dict[str, Any]:
+    """Who has to look when at a link of which this was told."""
+    looks: dict[str, Any] = {}
+    if told.is_over:  # the task of what AWS has taken up has come to its end for good
+        looks["poll_at"] = None
+    if has_begun(told.review_status):  # a summary is but a part, and AWS's side has more to say
+        is_fresh = told.review_status == ReviewStatus.SUBMITTED
+        looks["refresh_at"] = now + FIRST_REFRESH if is_fresh else now
+    return looks
+
+
 def _told_to_linked(
     writing: Connection, connection: str, catalog: str, summaries: Sequence[Structure]
-) -> tuple[dict[int, Structure], dict[int, Structure]]:
-    """What linked records learn, the opportunity as it is now known, by link; in the second, AWS has taken it up."""
+) -> dict[_Told, dict[int, Structure]]:
+    """What linked records learn: the opportunity as it is now known, by link."""
     by_id = {summary["Id"]: summary for summary in summaries}
     query = within(_FACTS, connection, catalog).where(is_among(LINK.c.opportunity_id, list(by_id)))
-    told: dict[int, Structure] = {}
-    taken_up: dict[int, Structure] = {}
+    told: dict[_Told, dict[int, Structure]] = {}
     for row in writing.execute(query.with_for_update()):
         summary, existing = by_id[row.opportunity_id], row.existing or {}
-        if not _is_known(summary, existing):
-            status = str((summary.get("LifeCycle") or {}).get("ReviewStatus") or "")
-            is_over = has_begun(status) and (row.task or {}).get("TaskStatus") == TaskStatus.COMPLETE
-            (taken_up if is_over else told)[row.id] = {**existing, **summary}
-    return told, taken_up
+        if not is_newer(summary, existing) or _is_known(summary, existing):
+            continue
+        status = str((summary.get("LifeCycle") or {}).get("ReviewStatus") or "")
+        is_over = has_begun(status) and (row.task or {}).get("TaskStatus") == TaskStatus.COMPLETE
+        told.setdefault(_Told(status, is_over), {})[row.id] = {**existing, **summary}
+    return told
 
 
 def _is_known(told: Any, known: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Engine, bindparam, case, select, update
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import links_of, to_link
 from connector.adapters.ledger.rows import LINK
-from connector.core.model import Link, Structure
+from connector.core.model import Link
+from connector.ports import Written
 
 _THIS = LINK.c.id == bindparam("link_id")
-_SHOWN = select(LINK.c.shown).where(_THIS).with_for_update()
+_SHOWN = select(LINK.c.shown, LINK.c.taken).where(_THIS).with_for_update()
 _AGAIN: Any = bindparam("again", type_=LINK.c.write_back_at.type)
 _IS_SAME_REST = LINK.c.write_back_at == bindparam("handed_at")
 _NOTE_UNASKED = (
@@ -22,6 +23,7 @@ _NOTE_UNASKED = (
     .where(_THIS)
     .values(
         shown=bindparam("shown"),
+        taken=bindparam("taken"),
         write_back_error=bindparam("write_back_error"),
         write_back_at=_AGAIN,
         revision=LINK.c.revision + 1,
@@ -50,43 +52,46 @@ class WriteBacks(Transactions):
         )
         return found
 
-    def written(self, results: Mapping[int, tuple[Structure, str, datetime | None]]) -> None:
-        """Note write-backs by link id: (values now shown, error or "", when to try again).
+    def written(self, results: Mapping[int, Written]) -> None:
+        """Note write-backs by link number.
 
         A link that came to another rest while its values were on their way stays due with the new ones.
         """
         with self._write() as connection:
-            for link_id, (shown, error, again) in results.items():
+            for link_id, written in results.items():
                 handed = self._handed_out.pop(link_id, None)
-                if handed is None or not _note(connection, *handed, shown, error, again):
-                    _note_changed(connection, link_id, shown, error, again, handed)
+                if handed is None or not _note(connection, *handed, written):
+                    _note_changed(connection, link_id, written, handed)
+
+    def stored(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> list[Link]:
+        """The links of those of these records that have one."""
+        with self._read() as reading:
+            return [to_link(row) for row in reading.execute(links_of(connection, catalog, salesforce_ids))]
 
 
-def _note(
-    connection: Connection,
-    link: Link,
-    handed_at: datetime | None,
-    shown: Structure,
-    error: str,
-    again: datetime | None,
-) -> bool:
+def _note(connection: Connection, link: Link, handed_at: datetime | None, written: Written) -> bool:
     """Store it if the link's facts are as they were handed out."""
-    seen = {"link_id": link.id, "seen_revision": link.revision}
-    values = {"shown": {**link.shown, **shown}, "write_back_error": error, "again": again, "handed_at": handed_at}
-    return bool(connection.execute(_NOTE, {**seen, **values}).rowcount)
+    about = {"link_id": link.id, "seen_revision": link.revision, "handed_at": handed_at}
+    values = _values(written, link.shown, link.taken)
+    return bool(connection.execute(_NOTE, {**about, **values}).rowcount)
 
 
 def _note_changed(
-    connection: Connection,
-    link_id: int,
-    shown: Structure,
-    error: str,
-    again: datetime | None,
-    handed: tuple[Link, datetime | None] | None,
+    connection: Connection, link_id: int, written: Written, handed: tuple[Link, datetime | None] | None
 ) -> None:
-    now_shown = connection.execute(_SHOWN, {"link_id": link_id}).scalar_one()
-    values = {"link_id": link_id, "shown": {**(now_shown or {}), **shown}, "write_back_error": error, "again": again}
+    shown, taken = connection.execute(_SHOWN, {"link_id": link_id}).one()
+    values = {"link_id": link_id, **_values(written, shown, taken)}
     if handed is None:
         connection.execute(_NOTE_UNASKED, values)
     else:
         connection.execute(_NOTE_CHANGED, {**values, "handed_at": handed[1]})
+
+
+def _values(written: Written, shown: Any, taken: Any) -> dict[str, Any]:
+    """What was known of the record before, with what was written laid over it."""
+    return {
+        "shown": {**(shown or {}), **written.shown},
+        "taken": {**(taken or {}), **written.taken} or None,
+        "write_back_error": written.error,
+        "again": written.again,
+    }
