@@ -77,13 +77,20 @@ def test_defaults(home: Path) -> None:
     connection = config.connections["acme"]
     assert config.database == f"sqlite:///{home}/connector.db"
     assert config.schedule == Schedule(
-        pull=timedelta(minutes=1), observe=timedelta(minutes=1), full_sweep=timedelta(days=1)
+        pull=timedelta(minutes=1),
+        observe=timedelta(minutes=1),
+        full_sweep=timedelta(days=1),
+        refresh=timedelta(hours=6),
     )
     assert config.log == Log(level="INFO", format="auto")
     assert config.path == home / "config.yaml"
-    assert connection.mapping == home / "mappings" / "opportunity.yaml"
+    assert connection.mapping == (home / "mappings" / "opportunity.yaml",)
     assert connection.limits == Limits(
-        creates_per_day=500, creates_per_pass=100, mapping_change_share=0.2, mapping_change_min_links=10
+        creates_per_day=500,
+        creates_per_pass=100,
+        mapping_change_share=0.2,
+        mapping_change_min_links=10,
+        invitations_per_day=200,
     )
     salesforce, partner_central = connection.salesforce, connection.partner_central
     assert (salesforce.api_version, salesforce.timeout) == ("66.0", timedelta(seconds=30))
@@ -373,19 +380,56 @@ def test_paths_are_relative_to_the_config(home: Path, monkeypatch: pytest.Monkey
     config = load(path, ENVIRONMENT)
     connection = config.connections["acme"]
     assert connection.salesforce.ca_bundle == home / "sub" / "ca.pem"
-    assert connection.mapping == home / "sub" / "my.yaml"
+    assert connection.mapping == (home / "sub" / "my.yaml",)
     assert connection.salesforce.auth.client_secret.get_secret_value() == "text"  # type: ignore[union-attr]
     assert config.database == f"sqlite:///{home}/sub/connector.db"
 
 
-@pytest.mark.parametrize("line", ["", "    mapping: mappings/opportunity.yaml\n"])
-def test_the_shipped_mapping_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
-    shipped = tmp_path / "installed" / "mappings" / "opportunity.yaml"
-    shipped.parent.mkdir(parents=True)
-    shipped.touch()
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("", ["opportunity"]),
+        ("    mapping: mappings/opportunity.yaml\n", ["opportunity"]),
+        ("    mapping: [mappings/opportunity.yaml]\n", ["opportunity"]),
+        ("    mapping: [mappings/opportunity.yaml, mappings/invitations.yaml]\n", ["opportunity", "invitations"]),
+        ("    mapping:\n      - mappings/invitations.yaml\n", ["invitations"]),
+    ],
+)
+def test_the_shipped_mappings_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, names: list[str]
+) -> None:
+    shipped = tmp_path / "installed" / "mappings"
+    shipped.mkdir(parents=True)
+    for name in ("opportunity", "invitations"):
+        (shipped / f"{name}.yaml").touch()
     monkeypatch.setattr(resources, "PACKAGE", tmp_path / "installed" / "connector")
     config = load_text(tmp_path, BASE.replace("  acme:\n", f"  acme:\n{line}"))
-    assert config.connections["acme"].mapping == shipped
+    assert config.connections["acme"].mapping == tuple(shipped / f"{name}.yaml" for name in names)
+
+
+def test_files_of_ones_own_go_before_those_that_are_shipped(home: Path) -> None:
+    (home / "mappings" / "invitations.yaml").touch()
+    text = BASE.replace("  acme:\n", "  acme:\n    mapping: [mappings/opportunity.yaml, mappings/invitations.yaml]\n")
+    mapping = load_text(home, text).connections["acme"].mapping
+    assert mapping == (home / "mappings" / "opportunity.yaml", home / "mappings" / "invitations.yaml")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("[]", "names no file. Write mappings/opportunity.yaml."),
+        ("[mappings/opportunity.yaml, no.yaml]", "names {home}/no.yaml, and there is no such file. Check the path."),
+        ("[mappings/opportunity.yaml, 5]", "must be the path of a file. Put it in quotes."),
+        (
+            "[mappings/opportunity.yaml, ./mappings/opportunity.yaml]",
+            "names {home}/mappings/opportunity.yaml twice. Name each file once.",
+        ),
+        ("{a: b}", "must be the path of a file. Put it in quotes."),
+    ],
+)
+def test_mistakes_in_the_list_of_mappings(home: Path, value: str, told: str) -> None:
+    text = BASE.replace("  acme:\n", f"  acme:\n    mapping: {value}\n")
+    assert problems_of(home, text) == [f"3:5: connections.acme.mapping {told.format(home=home)}"]
 
 
 def test_a_missing_shipped_mapping_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,35 +14,46 @@ import pytest
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
 from connector.app import transforms
-from connector.core.mapping import CompiledMapping, compile_mapping, run_cases
+from connector.core.mapping import CompiledMapping, compile_mapping, join, run_cases
 from connector.core.mapping.cases import run_case
 from connector.core.mapping.nodes import Case, Each, Items, Leaf, Node, Struct, leaves_of
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "mappings").glob("*.yaml"))
+OPPORTUNITY, INVITATIONS = ROOT / "mappings" / "opportunity.yaml", ROOT / "mappings" / "invitations.yaml"
 # AWS sets these itself; NextStepsHistory grows by NextSteps.
 SET_BY_AWS = {"LifeCycle.ReviewComments", "LifeCycle.ReviewStatusReason"}
 SET_BY_AWS |= {"LifeCycle.NextStepsHistory[].Time", "LifeCycle.NextStepsHistory[].Value"}
 
 
-def compiled(path: Path) -> CompiledMapping:
-    document = yamlfile.read(path, str(path.relative_to(ROOT)))
+def compiled(*paths: Path) -> CompiledMapping:
+    document = join([yamlfile.read(path, str(path.relative_to(ROOT))) for path in paths])
     mapping, problems = compile_mapping(document, mapping_shapes(), transforms())
     assert [str(problem) for problem in problems] == []
     assert mapping is not None
     return mapping
 
 
-MAPPINGS = {path.name: compiled(path) for path in FILES}
-CASES = [
-    pytest.param(mapping, case, id=f"{name}: {case.name}")
-    for name, mapping in MAPPINGS.items()
-    for case in mapping.cases
-]
+MAPPINGS = {"opportunity.yaml": compiled(OPPORTUNITY)}
+JOINED = compiled(OPPORTUNITY, INVITATIONS)
+CASES = [pytest.param(JOINED, case, id=f"{Path(case.file).name}: {case.name}") for case in JOINED.cases]
 
 
-def test_there_is_a_default_mapping() -> None:
-    assert "opportunity.yaml" in MAPPINGS
+def test_every_shipped_file_is_tested_here() -> None:
+    assert set(FILES) == {OPPORTUNITY, INVITATIONS}
+
+
+def test_the_cases_of_both_files_hold_together() -> None:
+    assert [str(problem) for problem in run_cases(JOINED)] == []
+    assert {case.file for case in JOINED.cases} == {"mappings/opportunity.yaml", "mappings/invitations.yaml"}
+    assert len({case.name for case in JOINED.cases}) == len(JOINED.cases)
+
+
+def test_invitations_ask_for_rows_and_change_nothing_else() -> None:
+    alone = MAPPINGS["opportunity.yaml"]
+    assert alone.invitations is None
+    assert JOINED.selection.fields == alone.selection.fields
+    assert set(JOINED.selection.children) - set(alone.selection.children) == {"AWS_Partner_Invitations__r"}
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
@@ -67,7 +78,30 @@ def test_what_aws_tells_of_a_record_and_its_task_is_written_back(mapping: Compil
     assert {"opportunity.Id", "sync.status", "sync.message", "sync.at"} <= facts
     members = ("TaskId", "TaskArn", "TaskStatus", "StartTime", "Message", "ReasonCode", "EngagementId")
     assert {f"task.{name}" for name in members} <= facts
+    assert {f"opportunity.LifeCycle.Review{name}" for name in ("Status", "Comments", "StatusReason")} <= facts
+    members = ("Origin", "InvolvementType", "InvolvementTypeChangeReason", "Visibility", "LifeCycle.Stage")
+    members += ("LifeCycle.NextSteps", "LifeCycle.TargetCloseDate", "Insights.EngagementScore")
+    assert {f"aws.{name}" for name in (*members, "Insights.NextBestActions")} <= facts
+    for role in ("AWSSalesRep", "AWSAccountOwner", "PDM", "PSM"):
+        assert {f"aws.OpportunityTeam[{role}].{name}" for name in ("Name", "Email")} <= facts
     assert len({entry.field.lower() for entry in mapping.write_back}) == len(mapping.write_back)
+
+
+def test_the_examples_in_comments_are_right() -> None:
+    text = OPPORTUNITY.read_text(encoding="utf-8")
+    for section in ("assign", "inbound"):
+        assert f"\n# {section}:\n" in text
+        before, _, rest = text.partition(f"\n# {section}:\n")
+        example, _, after = rest.partition("\n\n")
+        lines = [line.removeprefix("# ") for line in example.splitlines()]
+        text = "\n".join([before, f"{section}:", *lines, "", after])
+    mapping, problems = compile_mapping(yamlfile.parse(text, "edited"), mapping_shapes(), transforms())
+    assert [str(problem) for problem in problems] == []
+    assert mapping is not None
+    assert mapping.assign is not None
+    assert [entry.field for entry in mapping.inbound] == ["NextStep", "CloseDate", "StageName"]
+    (stage,) = [leaf for leaf in mapping.leaves if leaf.path == "LifeCycle.Stage"]
+    assert set(mapping.inbound[2].leaf.values or ()) == set(stage.shape.enum)
 
 
 def altered(value: Any) -> Iterator[Any]:
@@ -123,6 +157,23 @@ def test_every_line_is_proven_by_some_case(mapping: CompiledMapping) -> None:
         associate = {other: leaf for other, leaf in mapping.associate.items() if other != name}
         if not run_cases(replace(mapping, associate=associate)):
             unproven.append(f"RelatedEntityIdentifiers.{name}")
+    assert unproven == []
+
+
+def test_every_line_of_an_invitation_is_proven_by_some_case() -> None:
+    invitations = JOINED.invitations
+    assert invitations is not None
+    (item,) = invitations.items
+    mapping = replace(JOINED, cases=tuple(case for case in JOINED.cases if case.file.endswith("invitations.yaml")))
+    unproven = []
+    for leaf in leaves_of(item.tree):
+        tree = without(item.tree, leaf.path)
+        assert isinstance(tree, Struct)
+        changed = replace(invitations, items=(replace(item, tree=tree),))
+        if not run_cases(replace(mapping, invitations=changed)):
+            unproven.append(leaf.path)
+    changed = replace(invitations, items=(replace(item, engagement=None),))
+    assert run_cases(replace(mapping, invitations=changed))
     assert unproven == []
 
 

@@ -22,6 +22,7 @@ from connector.errors import UserError
 from connector.resources import packaged
 
 DEFAULT_MAPPING = "mappings/opportunity.yaml"
+SHIPPED_MAPPINGS = (DEFAULT_MAPPING, "mappings/invitations.yaml")
 UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=366)
 EMBEDDED_DATABASE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)")
@@ -145,13 +146,26 @@ def to_file(value: Any, info: ValidationInfo) -> Any:
 
 
 def to_mapping_file(value: Any, info: ValidationInfo) -> Any:
-    """As ``to_file``; the shipped mapping stands in where its name is given and no such file lies there."""
-    if str(value) == DEFAULT_MAPPING and not _absolute(DEFAULT_MAPPING, info).is_file():
+    """As ``to_file``; a shipped mapping stands in where its name is given and no such file lies there."""
+    if str(value) in SHIPPED_MAPPINGS and not _absolute(str(value), info).is_file():
         try:
-            return packaged(*DEFAULT_MAPPING.split("/"))
+            return packaged(*str(value).split("/"))
         except UserError as error:
             raise refusal("names the shipped mapping, and it is missing.", error.cure) from None
     return to_file(value, info)
+
+
+def to_mapping_files(value: Any, info: ValidationInfo) -> Any:
+    """One mapping file, or a list of those that make up one mapping."""
+    if not isinstance(value, list | tuple):
+        return (to_mapping_file(value, info),)
+    if not value:
+        raise refusal("names no file.", f"Write {DEFAULT_MAPPING}.")
+    files = tuple(to_mapping_file(item, info) for item in value)
+    twice = [path for index, path in enumerate(files) if path in files[:index]]
+    if twice:
+        raise refusal(f"names {twice[0]} twice.", "Name each file once.")
+    return files
 
 
 def _absolute(path: str, info: ValidationInfo) -> Path:
@@ -209,7 +223,7 @@ HostUrl = Annotated[Text, AfterValidator(to_host_url)]
 ProxyUrl = Annotated[Text, AfterValidator(to_proxy_url)]
 DatabaseUrl = Annotated[Text, AfterValidator(to_database_url)]
 ExistingFile = Annotated[Path, BeforeValidator(to_file)]
-MappingFile = Annotated[Path, BeforeValidator(to_mapping_file)]
+MappingFiles = Annotated[tuple[Path, ...], BeforeValidator(to_mapping_files)]
 OrganizationId = Annotated[Text, AfterValidator(to_organization_id)]
 ApiVersion = Annotated[str, BeforeValidator(to_api_version)]
 HeaderText = Annotated[str, AfterValidator(_check_printable)]

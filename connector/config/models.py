@@ -30,7 +30,7 @@ from connector.config.kinds import (
     ExistingFile,
     HeaderText,
     HostUrl,
-    MappingFile,
+    MappingFiles,
     OrganizationId,
     ProxyUrl,
     Rate,
@@ -107,6 +107,7 @@ class Schedule(Section):
     pull: Duration = timedelta(seconds=60)
     observe: Duration = timedelta(seconds=60)
     full_sweep: Duration = timedelta(hours=24)
+    refresh: Duration = timedelta(hours=6)
 
 
 class Log(Section):
@@ -173,6 +174,7 @@ class PartnerCentral(Section):
     debug_log: bool = False
     quota: Quota = Quota()
     in_flight: Annotated[int, BeforeValidator(refuse_truth), Field(ge=1, le=32)] = 8
+    launch_needs_account: bool = True
 
     @field_validator("region", mode="after")
     @classmethod
@@ -204,12 +206,13 @@ class Limits(Section):
     creates_per_pass: Number = 100
     mapping_change_share: Share = 0.2
     mapping_change_min_links: Number = 10
+    invitations_per_day: Number = 200
 
 
 class Connection(Section):
     salesforce: Salesforce
     partner_central: PartnerCentral
-    mapping: MappingFile = Path(DEFAULT_MAPPING)
+    mapping: MappingFiles = (Path(DEFAULT_MAPPING),)
     limits: Limits = Limits()
 
 

@@ -26,6 +26,7 @@ from connector.errors import (
 THROTTLE_DELAY = 2.0
 """Seconds that nobody calls after AWS throttled."""
 QUOTA_DELAY = 3600.0
+_RECEIVER = "invitation.receiver.account.awsAccountId"
 """Seconds until a limit of the account, which a person at AWS has to raise, is tried again."""
 
 _NOT_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "MetadataRetrievalError")
@@ -178,6 +179,9 @@ def _throttled(_response: Any, operation: str) -> ConnectorError:
 
 
 def _limited(response: Any, operation: str) -> ConnectorError:
+    if operation == "CreateEngagementInvitation":  # the limit of this engagement, which no time raises
+        told = _told(response) or "The engagement takes no more members."
+        return Rejected(f"AWS refuses {operation}: {told}", "", (Detail(_RECEIVER, "TOO_MANY_VALUES", told),))
     words = f"A limit of the AWS account is reached ({operation}): {_told(response)}"
     return Unavailable(words, "Ask AWS to raise it.", delay=QUOTA_DELAY)
 

@@ -37,19 +37,29 @@ def output_shape(operation: str) -> Shape:
 
 @cache
 def mapping_shapes() -> Shapes:
-    """The parts of the model that a mapping file is held against."""
+    """The parts of the model that a mapping file is held against.
+
+    What ``opportunity.…`` may name is all that GetOpportunity tells, and what only ListOpportunities would.
+    """
     start = input_shape("StartEngagementFromOpportunityTask")
     answer = output_shape("StartEngagementFromOpportunityTask")
     listed = output_shape("ListEngagementFromOpportunityTasks").at("TaskSummaries")
     listed_members = listed.item.members if listed is not None and listed.item is not None else {}
     summary = output_shape("ListOpportunities").at("OpportunitySummaries")
+    summary_members = summary.item.members if summary is not None and summary.item is not None else {}
     entity = input_shape("AssociateOpportunity").members["RelatedEntityType"]
+    invite = input_shape("CreateEngagementInvitation")
     return Shapes(
         create=input_shape("CreateOpportunity"),
         submission=start.members["AwsSubmission"],
-        opportunity=summary.item if summary is not None and summary.item is not None else Shape("structure"),
+        opportunity=Shape("structure", {**summary_members, **output_shape("GetOpportunity").members}),
         task=Shape("structure", {**listed_members, **answer.members}),
         entity_types=entity.enum,
+        assignee=input_shape("AssignOpportunity").members["Assignee"],
+        aws=output_shape("GetAwsOpportunitySummary"),
+        invitation=invite.members["Invitation"],
+        engagement=invite.members["EngagementIdentifier"],
+        invitation_answer=output_shape("GetEngagementInvitation"),
     )
 
 

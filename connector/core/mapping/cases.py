@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.core.mapping.complaints import Complaints, Keys
 from connector.core.mapping.mapper import map_record
-from connector.core.mapping.nodes import Case, CompiledMapping
+from connector.core.mapping.nodes import ENGAGEMENT, INVITATION, Case, CompiledMapping
 from connector.core.model import Mapped
 from connector.core.schema import Shape
 from connector.errors import FileProblem
@@ -40,13 +40,15 @@ class CaseReader:
             self.complaints.add_missing(keys, "A case needs a name and a given record.", cure)
             return None
         self.complaints.check_names(keys, value, _CASE_KEYS)
+        origin = self.complaints.origin(keys)
         return Case(
             name=str(value["name"]),
-            line=self.complaints.origin(keys).line,
+            line=origin.line,
             given=value["given"],
             today=self._today(value.get("today", _DEFAULT_DAY), (*keys, "today")),
             expect=self._expected(value, keys),
             expect_problems=self._expected_problems(value.get("expect_problems"), (*keys, "expect_problems")),
+            file=origin.file,
         )
 
     def _today(self, value: Any, keys: Keys) -> date:
@@ -94,7 +96,7 @@ def run_cases(mapping: CompiledMapping) -> tuple[FileProblem, ...]:
         differences = run_case(mapping, case)
         if differences:
             message = f"The case {case.name!r} fails: {'; '.join(differences)}."
-            failures.append(FileProblem(mapping.file, case.line, 1, message, "Correct the mapping or the case."))
+            failures.append(FileProblem(case.file, case.line, 1, message, "Correct the mapping or the case."))
     return tuple(failures)
 
 
@@ -104,19 +106,39 @@ def run_case(mapping: CompiledMapping, case: Case) -> list[str]:
     differences = subset_differences(case.expect, _as_expected(mapped)) if case.expect is not None else []
     if case.expect_problems is None:
         return differences
-    found = {problem.path for problem in mapped.problems}
+    found = _told_paths(mapped)
     differences += [f"no problem is told at {path}" for path in case.expect_problems if path not in found]
     if not case.expect_problems and found:
         differences.append(f"there are problems at {', '.join(sorted(found))}")
     return differences
 
 
+def _told_paths(mapped: Mapped) -> set[str]:
+    """Every path a problem is told at; those of the nth invitation as a case calls them: ``invitations[0].Message``."""
+    found = {problem.path for problem in mapped.problems}
+    for index, invitation in enumerate(mapped.invitations):
+        for problem in invitation.problems:
+            root, _, rest = problem.path.partition(".")
+            own = rest if root == INVITATION else ENGAGEMENT if problem.path == ENGAGEMENT else ""
+            found.add(f"invitations[{index}].{own}" if own else problem.path)
+    return found
+
+
 def _as_expected(mapped: Mapped) -> dict[str, Any]:
-    """A mapped record in the words of a case: opportunity, associate, submission."""
+    """A mapped record in the words of a case: opportunity, associate, submission, assign, invitations."""
     associate: dict[str, list[str]] = {}
     for association in mapped.associations:
         associate.setdefault(association.entity_type, []).append(association.identifier)
-    return {"opportunity": mapped.opportunity, "associate": associate, "submission": mapped.submission}
+    invitations = [
+        {**one.body, **({ENGAGEMENT: one.engagement_id} if one.engagement_id else {})} for one in mapped.invitations
+    ]
+    return {
+        "opportunity": mapped.opportunity,
+        "associate": associate,
+        "submission": mapped.submission,
+        "assign": mapped.assignee,
+        "invitations": invitations,
+    }
 
 
 def subset_differences(expected: Any, actual: Any, path: str = "") -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,19 @@ from typing import Any
 from connector.core.condition import ConditionError, look_over
 from connector.core.mapping.cases import CaseReader
 from connector.core.mapping.complaints import Complaints, Document, Keys
+from connector.core.mapping.fact_lines import FactLineReader
+from connector.core.mapping.fact_names import SYNC_FACTS, SYNC_FACTS_OF_INVITATION, FactTable
+from connector.core.mapping.invitations import InvitationReader
 from connector.core.mapping.leaves import LeafReader
 from connector.core.mapping.nodes import (
+    ASSIGNEE,
+    ENGAGEMENT,
     CompiledMapping,
     Each,
+    Inbound,
+    Invitations,
     Leaf,
+    Node,
     Struct,
     Submission,
     WriteBack,
@@ -27,25 +34,39 @@ from connector.core.selection import NAME, Selection, unique
 from connector.core.transforms import Transform
 from connector.errors import FileProblem
 
-TOP_KEYS = ("version", "salesforce", "opportunity", "associate", "submission", "write_back", "cases")
-SYNC_FACTS = ("sync.status", "sync.message", "sync.at")
+TOP_KEYS = (
+    *("version", "salesforce", "opportunity", "associate", "submission", "assign", "invitations"),
+    *("write_back", "inbound", "cases"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """The parts of AWS's model a mapping is held against."""
+    """The parts of AWS's model a mapping is held against.
+
+    ``opportunity``, ``task``, ``aws`` and ``invitation_answer`` are what AWS tells, the facts; ``create``,
+    ``submission``, ``assignee``, ``invitation`` and ``engagement`` (an engagement's id) what it is sent.
+    """
 
     create: Shape
     submission: Shape
     opportunity: Shape
     task: Shape
     entity_types: tuple[str, ...]
+    assignee: Shape
+    aws: Shape
+    invitation: Shape
+    engagement: Shape
+    invitation_answer: Shape
 
 
 def compile_mapping(
     document: Document, shapes: Shapes, transforms: Mapping[str, Transform]
 ) -> tuple[CompiledMapping | None, tuple[FileProblem, ...]]:
-    """Compile a mapping file. Gives the mapping (None when unusable) and every problem, sorted by position."""
+    """Compile a mapping file, or several that were joined.
+
+    Gives the mapping (None when unusable) and every problem, sorted by position.
+    """
     complaints = Complaints(document)
     leaves = LeafReader(complaints, transforms)
     compiler = _Compiler(document, shapes, complaints, leaves, TreeReader(complaints, leaves))
@@ -68,21 +89,23 @@ class _Compiler:
             cure = f"Write them: {', '.join(TOP_KEYS)}."
             self.complaints.add_missing((), "A mapping file has sections.", cure)
             return None
-        self.complaints.check_names((), value, (*TOP_KEYS, "invitations"))
-        if "invitations" in value:
-            message = "This version of the connector does not invite other partners."
-            self.complaints.add(("invitations",), message, "Remove the section, or invite them in Partner Central.")
+        self.complaints.check_names((), value, TOP_KEYS)
         if value.get("version") != 1:
             self.complaints.add_missing(("version",), "The version must be 1.", "Write `version: 1` at the top.")
         shape = without_members(self.shapes.create, SENT_BY_CONNECTOR)
         tree = self._tree(value.get("opportunity"), shape)
         associate = self._associate(value.get("associate"))
         submission = self._submission(value)
-        write_back = self._write_back(value.get("write_back"))
+        assign = self._assign(value)
+        lines = FactLineReader(self.complaints, self.leaves)
+        write_back = lines.write_back(value.get("write_back"), ("write_back",), self._facts(SYNC_FACTS))
+        inbound = lines.inbound(value.get("inbound"), self._facts())
+        invitations = self._invitations(value, tree, lines)
         self._check_references(tree)
+        read = _Read(tree, associate, submission, assign, invitations, write_back, inbound)
         return CompiledMapping(
             file=self.document.file,
-            selection=self._selection(tree, associate, submission, write_back),
+            selection=read.selection(*self._source()),
             tree=tree,
             leaves=self._ordered(tree),
             associate=associate,
@@ -91,14 +114,31 @@ class _Compiler:
             cases=CaseReader(self.complaints, self._result(shape)).cases(value.get("cases")),
             shape=shape,
             submission_shape=self.shapes.submission,
+            assign=assign,
+            invitations=invitations,
+            inbound=inbound,
+            assign_shape=self.shapes.assignee,
+            invitation_shape=self.shapes.invitation,
         )
 
     def _result(self, shape: Shape) -> Shape:
         """The shape of what a case may expect."""
         identifiers = Shape("list", item=Shape("string"))
         associate = Shape("structure", dict.fromkeys(self.shapes.entity_types, identifiers))
-        members = {"opportunity": shape, "associate": associate, "submission": self.shapes.submission}
+        invitation = Shape("structure", {**self.shapes.invitation.members, ENGAGEMENT: self.shapes.engagement})
+        members = {
+            "opportunity": shape,
+            "associate": associate,
+            "submission": self.shapes.submission,
+            "assign": self.shapes.assignee,
+            "invitations": Shape("list", item=invitation),
+        }
         return Shape("structure", members)
+
+    def _facts(self, plain: tuple[str, ...] = ()) -> FactTable:
+        """What AWS tells of an opportunity."""
+        roots = {"opportunity": self.shapes.opportunity, "aws": self.shapes.aws, "task": self.shapes.task}
+        return FactTable(roots, plain)
 
     # the sections
 
@@ -136,36 +176,25 @@ class _Compiler:
         members = {name: inner for name, inner in value.items() if name != "when"}
         return Submission(self.trees.struct(members, self.shapes.submission, ("submission",), "AwsSubmission"), when)
 
-    def _write_back(self, value: Any) -> tuple[WriteBack, ...]:
-        if value is not None and not isinstance(value, dict):
-            self.complaints.add(("write_back",), "write_back lists Salesforce fields.", "Write `Field__c: fact` lines.")
-        found = []
-        for name, fact in value.items() if isinstance(value, dict) else ():
-            keys = ("write_back", name)
-            if not NAME.fullmatch(name):
-                message = f"{name!r} is not a field of the record."
-                self.complaints.add(keys, message, "Write back to fields of the record itself.")
-            self._check_fact(str(fact or ""), keys)
-            found.append(WriteBack(name, str(fact), self.complaints.origin(keys).line))
-        return tuple(found)
+    def _assign(self, top: dict[str, Any]) -> Struct | None:
+        if "assign" not in top:
+            return None
+        value = top["assign"]
+        if not isinstance(value, dict):
+            cure = f"Give {', '.join(self.shapes.assignee.members)}."
+            self.complaints.add_missing(("assign",), "assign has members.", cure)
+            return None
+        return self.trees.struct(value, self.shapes.assignee, ("assign",), ASSIGNEE)
 
-    def _check_fact(self, fact: str, keys: Keys) -> None:
-        root, _, rest = fact.partition(".")
-        shape = {"opportunity": self.shapes.opportunity, "task": self.shapes.task}.get(root)
-        plain = re.sub(r"\[\d+\]", "", rest)
-        found = shape.at(plain) if shape is not None and plain and "[" not in plain else None
-        if fact in SYNC_FACTS:
-            return
-        if found is None:
-            known = [*SYNC_FACTS, *(f"task.{name}" for name in self.shapes.task.members)]
-            known += [f"opportunity.{path.replace('[]', '')}" for path, _ in self.shapes.opportunity.leaves()]
-            cure = suggest(fact, known) or "Facts begin with opportunity., task. or sync."
-            self.complaints.add(keys, f"There is no fact {fact!r}.", cure)
-            return
-        inner = found.item if found.kind == "list" and found.item is not None else found
-        if inner.kind == "structure":
-            cure = f"Choose one of its members: {', '.join(inner.members)}."
-            self.complaints.add(keys, f"{fact} is not one value.", cure)
+    def _invitations(self, top: dict[str, Any], tree: Struct, lines: FactLineReader) -> Invitations | None:
+        if "invitations" not in top:
+            return None
+        facts = FactTable({"invitation": self.shapes.invitation_answer}, SYNC_FACTS_OF_INVITATION)
+        shapes = self.shapes
+        reader = InvitationReader(
+            self.complaints, self.trees, self.leaves, lines, shapes.invitation, shapes.engagement, facts
+        )
+        return reader.invitations(top["invitations"], {leaf.path: leaf for leaf in _leaves_outside(tree)})
 
     def _source(self) -> tuple[str, str]:
         value = self.document.value.get("salesforce")
@@ -226,23 +255,31 @@ class _Compiler:
                 cure = suggest(path, tuple(known)) or "Name the AWS path of another mapped leaf."
                 self.complaints.add(keys, f"No leaf of this mapping has the AWS path {path!r}.", cure)
 
-    def _selection(
-        self,
-        tree: Struct,
-        associate: dict[str, Leaf],
-        submission: Submission | None,
-        write_back: tuple[WriteBack, ...],
-    ) -> Selection:
-        sobject, where = self._source()
-        leaves = [*_leaves_outside(tree), *associate.values()]
-        leaves += leaves_of(submission.members) if submission is not None else ()
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The parts of a mapping that read or write Salesforce: what they need is asked for."""
+
+    tree: Struct
+    associate: Mapping[str, Leaf]
+    submission: Submission | None
+    assign: Struct | None
+    invitations: Invitations | None
+    write_back: tuple[WriteBack, ...]
+    inbound: tuple[Inbound, ...]
+
+    def selection(self, sobject: str, where: str) -> Selection:
+        leaves = self._own_leaves()
         fields = [name for leaf in leaves for path in leaf.paths for name in path.fields]
         children = [pair for leaf in leaves for path in leaf.paths for pair in path.children]
-        children += [(each.relationship, name) for each in eaches_of(tree) for name in _read_of_rows(each)]
-        if submission is not None and submission.when is not None:
-            fields += submission.when.fields
-        fields += [entry.field for entry in write_back]
-        linked = [entry.field for entry in write_back if entry.fact in {"opportunity.Id", "sync.status"}]
+        eaches = [each for node in self._own_trees() for each in eaches_of(node)]
+        children += [(each.relationship, name) for each in eaches for name in _read_of_rows(each, leaves_of(each))]
+        children += self._invited_rows()
+        if self.submission is not None and self.submission.when is not None:
+            fields += self.submission.when.fields
+        fields += [entry.field for entry in (*self.write_back, *self._written_on_record())]
+        fields += [entry.field for entry in self.inbound]
+        linked = [entry.field for entry in self.write_back if entry.fact in {"opportunity.Id", "sync.status"}]
         relationships = unique(name for name, _ in children)
         by_relationship = {
             relationship: unique(name for other, name in children if other.lower() == relationship.lower())
@@ -252,18 +289,46 @@ class _Compiler:
         own = unique(name for name in fields if name.lower() not in named)
         return Selection(sobject, where, own, by_relationship, unique(linked))
 
+    def _own_trees(self) -> list[Node]:
+        """What is read from the record itself, and from the rows that an ``each`` of it names."""
+        submitted = self.submission.members if self.submission is not None else None
+        found: list[Node | None] = [self.tree, submitted, self.assign]
+        if self.invitations is not None and not self.invitations.relationship:
+            found += [node for item in self.invitations.items for node in (item.tree, item.engagement)]
+        return [node for node in found if node is not None]
 
-def _leaves_outside(tree: Struct) -> list[Leaf]:
+    def _own_leaves(self) -> list[Leaf]:
+        first, *others = (_leaves_outside(node) for node in self._own_trees())
+        return [*first, *self.associate.values(), *(leaf for leaves in others for leaf in leaves)]
+
+    def _invited_rows(self) -> list[tuple[str, str]]:
+        """The fields of the rows that invitations are made of, and of those that show them."""
+        found = self.invitations
+        if found is None or not found.relationship:
+            return []
+        leaves = [leaf for item in found.items for leaf in leaves_of(item.tree)]
+        leaves += [item.engagement for item in found.items if item.engagement is not None]
+        written = [entry.field for item in found.items for entry in item.write_back]
+        return [(found.relationship, name) for name in (*_read_of_rows(found, leaves), *written)]
+
+    def _written_on_record(self) -> list[WriteBack]:
+        """What written-out invitations show on the record itself."""
+        if self.invitations is None or self.invitations.relationship:
+            return []
+        return [entry for item in self.invitations.items for entry in item.write_back]
+
+
+def _leaves_outside(tree: Node) -> list[Leaf]:
     """The leaves that are not inside an ``each``."""
     inside = {id(leaf) for each in eaches_of(tree) for leaf in leaves_of(each)}
     return [leaf for leaf in leaves_of(tree) if id(leaf) not in inside]
 
 
-def _read_of_rows(each: Each) -> list[str]:
-    """What an ``each`` reads of its rows."""
-    read = [name for leaf in leaves_of(each) for path in leaf.paths for name in path.fields]
-    ordering = [name for path, _ in each.order_by for name in path.fields]
-    return ["Id", *read, *ordering, *(each.where.fields if each.where else ())]
+def _read_of_rows(rows: Each | Invitations, leaves: Sequence[Leaf]) -> list[str]:
+    """What is read of the rows of a child relationship."""
+    read = [name for leaf in leaves for path in leaf.paths for name in path.fields]
+    ordering = [name for path, _ in rows.order_by for name in path.fields]
+    return ["Id", *read, *ordering, *(rows.where.fields if rows.where else ())]
 
 
 def without_members(shape: Shape, names: Sequence[str]) -> Shape:

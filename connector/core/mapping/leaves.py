@@ -14,7 +14,7 @@ from connector.core.schema import Shape, suggest
 from connector.core.text import to_text
 from connector.core.transforms import Transform, TransformError
 
-LEAF_KEYS = ("from", "value", "template", "values", "otherwise", "default", "transform", "when", "owner")
+LEAF_KEYS = ("from", "like", "value", "template", "values", "otherwise", "default", "transform", "when", "owner")
 _TESTS = ("is", "is_not", "in", "not_in", "present", "empty")
 
 
@@ -23,13 +23,15 @@ class LeafReader:
     """Turns the YAML of a leaf into a Leaf; what it cannot read becomes a complaint.
 
     ``within`` is the child relationship whose rows the leaf is read from. ``references`` are the AWS paths of other
-    leaves that were named, and where.
+    leaves that were named, and where. ``likeable`` are the opportunity's leaves that ``like`` may name, by AWS path;
+    None outside of invitations, where it may not be said.
     """
 
     complaints: Complaints
     transforms: Mapping[str, Transform]
     within: str = ""
     references: list[tuple[str, Keys]] = field(default_factory=list)
+    likeable: Mapping[str, Leaf] | None = None
 
     def leaf(self, value: Any, shape: Shape, keys: Keys, path: str) -> Leaf | None:
         """The leaf at ``keys``, for the AWS path and shape given. None when it cannot be used."""
@@ -40,24 +42,25 @@ class LeafReader:
             self.complaints.add(keys, f"{value!r} is not a leaf.", cure)
             return None
         self._check_keys(value, keys, path)
-        sources = self._sources(value, keys)
+        sources, like = self._sources(value, keys), self._like(value, (*keys, "like"))
         template = self._template(value, keys)
         paths = [*sources, *(template.paths if template else ())]
         self._check_fixed(value, shape, keys, path)
         self._check_children(paths, keys)
         return Leaf(
             path=path,
-            origin=self.complaints.origin(keys, self._labels(paths)),
+            origin=self.complaints.origin(keys, (*self._labels(paths), *(like.origin.fields if like else ()))),
             shape=shape,
             sources=sources,
             template=template,
             constant=value.get("value"),
-            values=self._values(value, keys),
+            values=self.values_of(value, keys),
             otherwise=value.get("otherwise"),
             default=value.get("default"),
-            steps=self._steps(value, keys),
+            steps=self.steps_of(value, keys),
             when=self._when(value, keys),
             owner=self._owner(value, keys, path),
+            like=like,
         )
 
     def _labels(self, paths: list[Path]) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ class LeafReader:
             if name not in LEAF_KEYS:
                 self.complaints.add_unknown((*keys, name), f"{name!r} is not known at the leaf {path}.", LEAF_KEYS)
         given = [name for name in ("from", "value", "template") if value.get(name) not in NOTHING]
-        if not given:
+        if not given and "like" not in value:
             message = f"{path} has none of from, value and template."
             self.complaints.add_missing(keys, message, "Add one of them, e.g. from: Account.Name.")
         elif len(given) > 1:
@@ -80,7 +83,7 @@ class LeafReader:
                 (*keys, "otherwise"), "otherwise needs values beside it.", "Use default for an empty field."
             )
         if "value" in value:
-            for name in ("values", "otherwise", "default", "transform"):
+            for name in ("like", "values", "otherwise", "default", "transform"):
                 if name in value:
                     self.complaints.add((*keys, name), f"{name} has no effect on a constant.", "Remove it.")
 
@@ -102,6 +105,20 @@ class LeafReader:
                 self.complaints.add(at, str(error), "Write e.g. Account.Name.")
         return tuple(found)
 
+    def _like(self, value: dict[str, Any], keys: Keys) -> Leaf | None:
+        """The leaf of the opportunity that ``like`` names."""
+        if "like" not in value:
+            return None
+        path = str(value["like"] or "")
+        if self.likeable is None:
+            cure = "Name the field itself with from."
+            self.complaints.add(keys, "like is for invitations: it takes over what the opportunity sends.", cure)
+        elif path not in self.likeable:
+            cure = suggest(path, tuple(self.likeable)) or "Name an AWS path such as Customer.Account.CompanyName."
+            message = f"No leaf of the opportunity in this mapping has the AWS path {path!r}."
+            self.complaints.add(keys, message, cure)
+        return None if self.likeable is None else self.likeable.get(path)
+
     def _template(self, value: dict[str, Any], keys: Keys) -> Template | None:
         if value.get("template") is None:
             return None
@@ -111,7 +128,8 @@ class LeafReader:
             self.complaints.add((*keys, "template"), str(error), 'Write e.g. "{Name} for {Account.Name}".')
             return None
 
-    def _values(self, value: dict[str, Any], keys: Keys) -> Mapping[str, Any] | None:
+    def values_of(self, value: dict[str, Any], keys: Keys) -> Mapping[str, Any] | None:
+        """What ``values`` translates, by Salesforce value; None where the leaf has none."""
         given = value.get("values")
         if given is None:
             return None
@@ -131,7 +149,8 @@ class LeafReader:
             self.complaints.add((*keys, "owner"), f"The owner {given!r} is not known.", "Use salesforce or aws.")
         return "aws" if given == "aws" else "salesforce"
 
-    def _steps(self, value: dict[str, Any], keys: Keys) -> tuple[Step, ...]:
+    def steps_of(self, value: dict[str, Any], keys: Keys) -> tuple[Step, ...]:
+        """The transforms of a leaf, in order."""
         given = value.get("transform")
         chain = given if isinstance(given, list) else [] if given is None else [given]
         found = []

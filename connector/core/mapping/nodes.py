@@ -18,6 +18,8 @@ from connector.core.transforms import Transform
 
 Owner = Literal["salesforce", "aws"]
 NOTHING: tuple[Any, ...] = (None, "", [], {})
+ASSIGNEE, INVITATION, ENGAGEMENT = "Assignee", "Invitation", "EngagementIdentifier"
+"""Where the AWS paths of the parts begin that are not the opportunity's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Step:
 class Leaf:
     """One value of the payload: a constant, the first non-empty of some paths, or a template.
 
+    ``like`` is the leaf of the opportunity whose value stands in where these are empty (in invitations only).
     ``folded`` are ``values`` without regard to case.
     """
 
@@ -68,11 +71,13 @@ class Leaf:
     steps: tuple[Step, ...] = ()
     when: When | None = None
     owner: Owner = "salesforce"
+    like: Leaf | None = None
     is_sourced: bool = field(init=False, compare=False)
     folded: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_sourced", bool(self.sources) or self.template is not None)
+        is_like_sourced = self.like is not None and self.like.is_sourced
+        object.__setattr__(self, "is_sourced", bool(self.sources) or self.template is not None or is_like_sourced)
         object.__setattr__(self, "folded", {name.casefold(): found for name, found in (self.values or {}).items()})
 
     @property
@@ -133,11 +138,52 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class WriteBack:
-    """One Salesforce field and the fact it shows."""
+    """One Salesforce field and the fact it shows; ``file`` and ``line`` are where the mapping says so."""
 
     field: str
     fact: str
     line: int
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One Salesforce field that takes a value of AWS: ``leaf`` reads it from the facts, not from the record."""
+
+    field: str
+    leaf: Leaf
+    line: int
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The facts it is read from, e.g. ``opportunity.LifeCycle.TargetCloseDate``, the first non-empty one counts."""
+        return tuple(name for path in self.leaf.sources for name in path.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationItem:
+    """One kind of invitation: ``tree`` has Message, Payload and Receiver; ``engagement`` an engagement id given on the
+    record; ``write_back`` the fields of the row (of the opportunity, where it is a written-out item) that show it.
+    """
+
+    tree: Struct
+    engagement: Leaf | None = None
+    write_back: tuple[WriteBack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invitations:
+    """The partners to invite: one for each row of ``relationship``, or, where that is "", the items written out.
+
+    Of a relationship there is exactly one item.
+    """
+
+    relationship: str
+    items: tuple[InvitationItem, ...]
+    origin: Origin
+    where: Condition | None = None
+    order_by: tuple[tuple[Path, bool], ...] = ()
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +196,15 @@ class Case:
     today: date
     expect: Structure | None = None
     expect_problems: tuple[str, ...] | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
 class CompiledMapping:
-    """A mapping file, ready to be applied. ``leaves`` are those outside any ``each``, in the order they depend."""
+    """One or more mapping files, ready to be applied; ``file`` is the first.
+
+    ``leaves`` are those of the opportunity outside any ``each``, in the order they depend.
+    """
 
     file: str
     selection: Selection
@@ -166,6 +216,17 @@ class CompiledMapping:
     cases: tuple[Case, ...]
     shape: Shape
     submission_shape: Shape
+    assign: Struct | None = None
+    invitations: Invitations | None = None
+    inbound: tuple[Inbound, ...] = ()
+    assign_shape: Shape = field(default_factory=lambda: Shape("structure"))
+    invitation_shape: Shape = field(default_factory=lambda: Shape("structure"))
+
+    @cached_property
+    def owned_by_aws(self) -> frozenset[str]:
+        """Top-most paths with ``owner: aws``."""
+        associated = (leaf.path for leaf in self.associate.values() if leaf.owner == "aws")
+        return frozenset([*owned(self.tree, "", "aws"), *associated])
 
     @cached_property
     def owned_paths(self) -> frozenset[str]:
@@ -174,16 +235,16 @@ class CompiledMapping:
         return frozenset([*owned(self.tree, ""), *associated])
 
 
-def owned(node: Node, path: str) -> list[str]:
-    """The paths below ``node`` whose owner is Salesforce."""
+def owned(node: Node, path: str, owner: Owner = "salesforce") -> list[str]:
+    """The paths below ``node`` with this owner; a list of structures is Salesforce's as a whole."""
     if isinstance(node, Struct):
         found = []
         for name, member in node.members.items():
-            found += owned(member, f"{path}.{name}" if path else name)
+            found += owned(member, f"{path}.{name}" if path else name, owner)
         return found
     if isinstance(node, Leaf):
-        return [path] if node.owner == "salesforce" else []
-    return [path]
+        return [path] if node.owner == owner else []
+    return [path] if owner == "salesforce" else []
 
 
 def leaves_of(node: Node) -> Sequence[Leaf]:

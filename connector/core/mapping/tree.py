@@ -38,6 +38,8 @@ class TreeReader:
                 node = self._node(inner, shape.members[name], (*keys, name), at)
                 if node is not None:
                     members[name] = node
+        if shape.union:
+            self._check_union(value, shape, keys, path)
         for name in sorted(shape.required - set(value)):
             message = f"AWS requires {path + '.' if path else ''}{name}, which is not mapped."
             self.complaints.add_missing((*keys, name), message, f"Add {name} below it.")
@@ -79,6 +81,16 @@ class TreeReader:
             place = f" below {path}" if path else ""
             self.complaints.add_unknown(keys, f"AWS knows no {name!r}{place}.", shape.members, place)
 
+    def _check_union(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str) -> None:
+        """Of a union AWS takes exactly one member."""
+        named = [name for name in value if name in shape.members]
+        if len(named) > 1:
+            message = f"AWS takes only one of {' and '.join(named)} in {path}."
+            self.complaints.add((*keys, named[1]), message, "Keep one of them.")
+        elif not value:
+            message = f"{path} needs one of {', '.join(shape.members)}."
+            self.complaints.add_missing(keys, message, "Add one of them below it.")
+
     def _items(self, value: list[Any], shape: Shape, keys: Keys, path: str) -> Items:
         assert shape.item is not None
         if shape.max is not None and len(value) > shape.max:
@@ -88,16 +100,17 @@ class TreeReader:
 
     def _each(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str) -> Each | None:
         self.complaints.check_names(keys, value, _EACH_KEYS)
-        relationship = self._relationship(value["each"], (*keys, "each"))
+        relationship = self.relationship(value["each"], (*keys, "each"))
         where = self.condition(value.get("where"), (*keys, "where"))
-        limit = self._limit(value.get("limit"), shape, (*keys, "limit"))
-        order = self._order(value.get("order_by"), (*keys, "order_by"))
+        limit = self.limit(value.get("limit"), shape, (*keys, "limit"))
+        order = self.order(value.get("order_by"), (*keys, "order_by"))
         item = self._item(value.get("item"), relationship, shape, keys, path)
         if item is None or not relationship:
             return None
         return Each(path, relationship, item, self.complaints.origin(keys, (relationship,)), where, order, limit)
 
-    def _relationship(self, value: Any, keys: Keys) -> str:
+    def relationship(self, value: Any, keys: Keys) -> str:
+        """The child relationship that ``each`` names, "" when it names none."""
         if isinstance(value, str) and NAME.fullmatch(value):
             return value
         cure = "Write the relationship's name, e.g. OpportunityContactRoles."
@@ -115,7 +128,8 @@ class TreeReader:
         self.reader.within = ""
         return item
 
-    def _limit(self, value: Any, shape: Shape, keys: Keys) -> int | None:
+    def limit(self, value: Any, shape: Shape, keys: Keys) -> int | None:
+        """How many rows are taken at most, never more than AWS takes; None: all of them."""
         if value is None:
             return shape.max
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -124,7 +138,8 @@ class TreeReader:
             return None
         return min(value, shape.max) if shape.max else value
 
-    def _order(self, value: Any, keys: Keys) -> tuple[tuple[Path, bool], ...]:
+    def order(self, value: Any, keys: Keys) -> tuple[tuple[Path, bool], ...]:
+        """What ``order_by`` sorts by, as (path, descending)."""
         found = []
         for part in str(value).split(",") if value is not None else []:
             try:

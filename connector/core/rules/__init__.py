@@ -7,15 +7,32 @@ repeated here. Values that AWS calls sensitive are never quoted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from connector.core.model import Association, Blocks, Problem, Structure
+from connector.core.model import Association, Blocks, Invitation, Problem, Structure
 from connector.core.rules.create import CREATE
 from connector.core.rules.facts import Facts, Rule
+from connector.core.rules.invitation import INVITATION, TOGETHER
 from connector.core.rules.submission import SUBMISSION, USE_CASES
+from connector.core.rules.update import UPDATE
 
-__all__ = ["CREATE", "SUBMISSION", "USE_CASES", "Facts", "Rule", "check_create", "check_submission"]
+__all__ = [
+    "CREATE",
+    "INVITATION",
+    "SUBMISSION",
+    "TOGETHER",
+    "UPDATE",
+    "USE_CASES",
+    "Facts",
+    "Rule",
+    "check_create",
+    "check_invitation",
+    "check_submission",
+    "check_together",
+    "check_update",
+]
 
 
 def check_create(opportunity: Structure, today: date) -> list[Problem]:
@@ -34,6 +51,21 @@ def check_submission(
     ``submission`` is the AwsSubmission; None checks only what holds whatever it says.
     """
     return _check(SUBMISSION, Facts(opportunity, today, associations, submission), "submit")
+
+
+def check_invitation(invitation: Structure, today: date) -> list[Problem]:
+    """Every rule that one invitation (Message, Payload, Receiver) breaks, whatever else the record wants."""
+    return _check(INVITATION, Facts(invitation, today), "create")
+
+
+def check_together(invitations: Sequence[Invitation]) -> list[tuple[int, Problem]]:
+    """What is wrong with invitations of one record beside each other, as (index, problem)."""
+    return [pair for rule in TOGETHER for pair in rule(invitations)]
+
+
+def check_update(facts: Facts) -> list[Problem]:
+    """Every rule of UpdateOpportunity that a whole body (``facts.opportunity``) breaks."""
+    return _check(UPDATE, facts, "create")
 
 
 def _check(rules: tuple[Rule, ...], facts: Facts, blocks: Blocks) -> list[Problem]:
