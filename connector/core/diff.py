@@ -9,6 +9,7 @@ import copy
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -19,8 +20,10 @@ from connector.core.schema import Shape
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _RELATED = "RelatedEntityIdentifiers"
 ASSOCIATED = f"{_RELATED}."
-_CREATE_ONLY = frozenset({"Origin", "OpportunityTeam", "Tags", "LifeCycle.ReviewStatus", "LifeCycle.Stage"})
-"""Not part of UpdateOpportunity, or not ours to change before the review (ACTION_NOT_PERMITTED)."""
+_CREATE_ONLY = frozenset({"Origin", "OpportunityTeam", "Tags", "LifeCycle.ReviewStatus"})
+"""Not part of UpdateOpportunity, or not ours to change."""
+_NOT_IN_A_DRAFT = frozenset({"LifeCycle.Stage", "LifeCycle.ClosedLostReason"})
+"""AWS takes no other stage while an opportunity is Pending Submission (ACTION_NOT_PERMITTED)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,23 @@ class Change:
 
 
 def changes_between(
-    desired: Structure, existing: Structure | None, base: Structure | None, owned: Iterable[str]
+    desired: Structure,
+    existing: Structure | None,
+    base: Structure | None,
+    owned: Iterable[str],
+    *,
+    is_draft: bool = True,
 ) -> tuple[Change, ...]:
     """The owned paths at which Salesforce wants something else than AWS agreed to, by path.
 
-    Without a base (an adopted opportunity) a field that is empty in Salesforce is left as AWS has it.
+    Without a base (an adopted opportunity) a field that is empty in Salesforce is left as AWS has it. Of a draft the
+    stage is not compared.
     """
     if base is not None and {**base, _RELATED: None} == {**desired, _RELATED: None}:
         return ()
     agreed = base if base is not None else (existing or {})
     found = []
-    for path, steps in _compared(frozenset(owned)):
+    for path, steps in _compared(frozenset(owned), is_draft):
         before, after = _at(agreed, steps), _at(desired, steps)
         if base is None and after in _NOTHING:
             continue
@@ -53,19 +62,23 @@ def changes_between(
 
 
 @lru_cache(maxsize=64)
-def _compared(owned: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _compared(owned: frozenset[str], is_draft: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The paths to compare, in order, each with its steps."""
-    paths = sorted(path for path in owned - _CREATE_ONLY if not path.startswith(ASSOCIATED))
+    compared = owned - _CREATE_ONLY - (_NOT_IN_A_DRAFT if is_draft else frozenset())
+    paths = sorted(path for path in compared if not path.startswith(ASSOCIATED))
     return tuple((path, tuple(path.split("."))) for path in paths)
 
 
-def body_of_update(existing: Structure, changes: Iterable[Change], shape: Shape) -> Structure:
+def body_of_update(
+    existing: Structure, changes: Iterable[Change], shape: Shape, base: Structure | None = None
+) -> Structure:
     """AWS's record (a GetOpportunity answer) with the changes laid over it, ready for UpdateOpportunity.
 
     Keeps Stage and ReviewStatus as they are, drops what the operation does not take, and mends what AWS returns
-    but would refuse: escaped text, stub spend rows, the pseudo-need, a campaign without a marketing activity.
+    but would refuse: escaped text, stub spend rows, the pseudo-need, a campaign without a marketing activity. A text
+    that looks escaped and was sent like that (``base``) goes as it was sent.
     """
-    body: Structure = _fitting(unescaped(existing), shape)
+    body: Structure = _fitting(_as_sent(unescaped(existing), base), shape)
     body["Identifier"] = existing["Id"]
     for change in changes:
         after = copy.deepcopy(change.after)
@@ -93,10 +106,52 @@ def _row_with_additions(existing: Any, before: Any, after: Any) -> Any:
     return {**{name: value for name, value in existing.items() if name not in before}, **after}
 
 
+def is_whole(existing: Structure | None) -> bool:
+    """Whether this is a whole GetOpportunity; what ListOpportunities shows of one has no title."""
+    return bool(value_at(existing, "Project.Title"))
+
+
+def is_newer(told: Structure, known: Structure | None) -> bool:
+    """Whether what AWS tells of an opportunity was modified after what is known of it.
+
+    A list that lags behind may show an older state than the answer of our own last write.
+    """
+    stamp, known_stamp = (told.get("LastModifiedDate") or ""), ((known or {}).get("LastModifiedDate") or "")
+    try:
+        return not known_stamp or datetime.fromisoformat(stamp) > datetime.fromisoformat(known_stamp)
+    except (TypeError, ValueError):
+        return bool(stamp != known_stamp)
+
+
+def agreed_base(
+    base: Structure | None, desired: Structure, existing: Structure, owned: Iterable[str]
+) -> Structure | None:
+    """The base once AWS shows what Salesforce wants, wherever that came from: at such a path both sides agree."""
+    if base is None:
+        return None
+    found = None
+    for change in changes_between(desired, existing, base, owned, is_draft=False):
+        if is_same(value_at(existing, change.path), change.after, change.path.rpartition(".")[2]):
+            found = copy.deepcopy(base) if found is None else found
+            put_at(found, change.path, copy.deepcopy(change.after))
+    return base if found is None else found
+
+
+def base_after(base: Structure | None, sent: Iterable[Change]) -> Structure:
+    """The base once AWS has taken these changes."""
+    after: Structure = copy.deepcopy(base or {})
+    for change in sent:
+        put_at(after, change.path, copy.deepcopy(change.after))
+    return after
+
+
 def base_of_adopted(
     desired: Structure, existing: Structure, wanted: Iterable[Association], owned: Iterable[str]
 ) -> Structure:
-    """What counts as agreed on with an opportunity that somebody else made: what both sides hold, else AWS's word."""
+    """What counts as agreed on with an opportunity that somebody else made: what both sides hold, else AWS's word.
+
+    A stage that differs is left until it changes in Salesforce: at AWS the deal may be further on.
+    """
     base: Structure = copy.deepcopy(desired)
     for change in changes_between(desired, existing, None, owned):
         put_at(base, change.path, copy.deepcopy(change.before))
@@ -123,10 +178,10 @@ def _mend(body: Structure) -> None:
     life_cycle = body.get("LifeCycle", {})
     for name in ("NextStepsHistory", "ReviewComments", "ReviewStatusReason"):
         life_cycle.pop(name, None)
-    needs = [need for need in body.get("PrimaryNeedsFromAws", []) if need != _PSEUDO_NEED]
-    if "PrimaryNeedsFromAws" in body:
-        body["PrimaryNeedsFromAws"] = needs
-        if not needs:
+    needs = body.get("PrimaryNeedsFromAws")
+    if isinstance(needs, list):
+        body["PrimaryNeedsFromAws"] = [need for need in needs if need != _PSEUDO_NEED]
+        if not body["PrimaryNeedsFromAws"]:
             del body["PrimaryNeedsFromAws"]
     marketing = body.get("Marketing", {})
     if marketing.get("Source") == "None":
@@ -145,6 +200,15 @@ def unescaped(value: Any) -> Any:
     if isinstance(value, list):
         return [unescaped(item) for item in value]
     return value
+
+
+def _as_sent(value: Any, base: Any) -> Any:
+    """Text without escapes, but for what was agreed on with them: nobody can tell these from AWS's own."""
+    if isinstance(value, Mapping) and isinstance(base, Mapping):
+        return {name: _as_sent(inner, base.get(name)) for name, inner in value.items()}
+    if isinstance(value, list) and isinstance(base, list) and len(value) == len(base):
+        return [_as_sent(one, other) for one, other in zip(value, base, strict=True)]
+    return base if isinstance(base, str) and isinstance(value, str) and unescaped(base) == value else value
 
 
 def value_at(value: Any, path: str) -> Any:

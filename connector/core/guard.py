@@ -26,6 +26,7 @@ class Limits:
     creates_per_pass: int = 100
     mapping_change_share: float = 0.2
     mapping_change_min_links: int = 10
+    invitations_per_day: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,25 @@ class CreatesPerDay:
             f"{self.created} opportunities were created in the last 24 hours, the limit is {self.limit}.",
             "AWS has no delete. If more are meant, look with `connector plan --out FILE`; `connector resync --plan "
             "FILE` then creates exactly these. Or raise limits.creates_per_day in config.yaml.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationsPerDay:
+    """How many partners may be invited in 24 hours, and how many were."""
+
+    limit: int
+    sent: int
+
+    @property
+    def is_reached(self) -> bool:
+        return self.sent >= self.limit
+
+    def refusal(self) -> UnsafePlan:
+        return UnsafePlan(
+            f"{self.sent} partners were invited in the last 24 hours, the limit is {self.limit}.",
+            "AWS takes no invitation back. If more are meant, look with `connector plan --out FILE`; `connector resync "
+            "--plan FILE` then sends exactly these. Or raise limits.invitations_per_day in config.yaml.",
         )
 
 
@@ -150,7 +170,9 @@ def _sent(mapped: Mapped) -> Structure:
         kinds.setdefault(association.entity_type, []).append(association.identifier)
     related = {ASSOCIATED.rstrip("."): kinds} if kinds else {}
     submission = {"AwsSubmission": mapped.submission} if mapped.submission is not None else {}
-    return {**mapped.opportunity, **related, **submission}
+    assignee = {"Assignee": mapped.assignee} if mapped.assignee else {}
+    invited = {"Invitations": {one.label: one.body for one in mapped.invitations}} if mapped.invitations else {}
+    return {**mapped.opportunity, **related, **submission, **assignee, **invited}
 
 
 def _differing(before: Any, after: Any, path: str) -> Iterator[Change]:

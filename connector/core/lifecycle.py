@@ -37,10 +37,90 @@ class SyncStatus(StrEnum):
 LOCKED = frozenset({ReviewStatus.SUBMITTED, ReviewStatus.IN_REVIEW})
 """AWS takes no edits while it reviews (developer guide, working with opportunity updates)."""
 
+LAUNCHED, CLOSED_LOST = "Launched", "Closed Lost"
+FINAL = frozenset({LAUNCHED, CLOSED_LOST})
+"""Stages after which hardly anything can be changed, and no other stage follows."""
+
 
 def has_begun(review_status: str) -> bool:
     """Whether AWS has taken the submission up."""
     return review_status not in {"", ReviewStatus.PENDING}
+
+
+class Verdict(StrEnum):
+    """What becomes of an edit in Salesforce."""
+
+    SEND = "send"
+    QUEUE = "queue"
+    HOLD = "hold"
+
+
+# What UpdateOpportunity may change, by review status and stage. A path stands for all below it too. Read 2026-11-22.
+
+EDITABLE_IN_ACTION_REQUIRED = (  # model of botocore 1.44.5, LifeCycle.ReviewStatus; developer guide, updates
+    "Customer.Account.Address",
+    "Customer.Account.WebsiteUrl",
+    "LifeCycle.TargetCloseDate",
+    "PartnerOpportunityIdentifier",
+    "Project.CustomerBusinessProblem",
+    "Project.ExpectedCustomerSpend",
+)
+LOCKED_ONCE_APPROVED = (
+    "Customer.Account.Address.CountryCode",  # developer guide, updates
+    "Customer.Account.Address.PostalCode",  # developer guide, updates
+    "Customer.Account.Address.StateOrRegion",  # Opportunity-Fields.csv of partner-crm-integration-samples
+    "Customer.Account.CompanyName",  # Opportunity-Fields.csv; sample-partner-agents, tried in Sandbox
+    "Customer.Account.Industry",  # developer guide, updates
+    "Customer.Account.OtherIndustry",  # Opportunity-Fields.csv
+    "Customer.Account.WebsiteUrl",  # developer guide, updates
+    "NationalSecurity",  # Opportunity-Fields.csv
+    "PartnerOpportunityIdentifier",  # developer guide, updates
+    "Project.CustomerBusinessProblem",  # developer guide, updates
+    "Project.Title",  # developer guide, updates
+    "SoftwareRevenue",  # sample-partner-agents, tried in Sandbox: every member is locked
+)
+EDITABLE_ONCE_LAUNCHED = (  # Opportunity-Fields.csv
+    "Project.AdditionalComments",
+    "Project.DeliveryModels",
+)
+LOCKED_IN_A_DRAFT = (  # sample-partner-agents, tried in Sandbox: "You can not update the stage when …"
+    "LifeCycle.ClosedLostReason",
+    "LifeCycle.Stage",
+)
+
+
+def verdict_on(path: str, review_status: str, stage: str) -> Verdict:
+    """What becomes of an edit of this AWS path while AWS has the opportunity in that review status and stage.
+
+    A review status that AWS added later takes no edits until this table says otherwise.
+    """
+    if review_status == ReviewStatus.PENDING:
+        return Verdict.QUEUE if _is_below(path, LOCKED_IN_A_DRAFT) else Verdict.SEND
+    if review_status == ReviewStatus.ACTION_REQUIRED:
+        return Verdict.SEND if _is_below(path, EDITABLE_IN_ACTION_REQUIRED) else Verdict.HOLD
+    if review_status == ReviewStatus.REJECTED:
+        return Verdict.HOLD
+    if review_status != ReviewStatus.APPROVED:
+        return Verdict.QUEUE
+    if stage in FINAL:
+        is_open = stage == LAUNCHED and _is_below(path, EDITABLE_ONCE_LAUNCHED)
+        return Verdict.SEND if is_open else Verdict.HOLD
+    return Verdict.HOLD if _is_below(path, LOCKED_ONCE_APPROVED) else Verdict.SEND
+
+
+def verdict_on_associations(review_status: str, stage: str) -> Verdict:
+    """What becomes of a change of solutions, products or offers (developer guide: possible at any stage).
+
+    During the review it is not documented, so it waits.
+    """
+    if review_status == ReviewStatus.REJECTED or stage == CLOSED_LOST:
+        return Verdict.HOLD
+    known = {ReviewStatus.PENDING, ReviewStatus.ACTION_REQUIRED, ReviewStatus.APPROVED}
+    return Verdict.SEND if review_status in known else Verdict.QUEUE
+
+
+def _is_below(path: str, tops: tuple[str, ...]) -> bool:
+    return any(path == top or path.startswith(f"{top}.") for top in tops)
 
 
 MEANING = {
@@ -53,8 +133,10 @@ MEANING = {
 }
 
 
-def meaning_of(review_status: str) -> str:
-    """One sentence on a review status; a value that AWS added later is told as it is."""
+def meaning_of(review_status: str, stage: str = "") -> str:
+    """One sentence on a review status and stage; a status that AWS added later is told as it is."""
+    if review_status == ReviewStatus.APPROVED and stage in FINAL:
+        return "AWS has it as launched." if stage == LAUNCHED else "AWS has it as lost."
     try:
         return MEANING[ReviewStatus(review_status)]
     except ValueError:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from connector.core import lifecycle
-from connector.core.diff import (
-    ASSOCIATED,
-    Change,
-    agreed_associations,
-    association_changes,
-    changes_between,
-    unescaped,
-    value_at,
-)
-from connector.core.lifecycle import ReviewStatus, SyncStatus, TaskStatus
-from connector.core.model import Association, Link, Mapped, Operation, Problem, Structure
+from connector.core import edits, invitations, lifecycle
+from connector.core.diff import Change, is_same, is_whole, unescaped, value_at
+from connector.core.edits import Edits, Policy
+from connector.core.invitations import Invitations
+from connector.core.lifecycle import FINAL, ReviewStatus, SyncStatus, TaskStatus, Verdict
+from connector.core.model import Association, Invitation, Link, Mapped, Operation, Problem, Structure, fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +109,22 @@ class Submit:
     submission: Structure
 
 
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """AssignOpportunity: this Partner Central user becomes the owner."""
+
+    assignee: Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """CreateEngagementInvitation into the engagement of the submission, or into the one the record names."""
+
+    invitation: Invitation
+
+
 Rest: TypeAlias = Hold | Wait | Settled | Stop
-Act: TypeAlias = Resume | Drop | Adopt | Read | Create | Update | Attach | Detach | Submit
+Act: TypeAlias = Resume | Drop | Adopt | Read | Create | Update | Attach | Detach | Submit | Assign | Invite
 Action: TypeAlias = Rest | Act
 
 UNEXPECTED = "unexpected"
@@ -127,10 +136,14 @@ _MISSING = "Not pushed any more: Salesforce does not show this record to the con
 _AT_AWS = " What AWS has stays there, since AWS has no delete; close it in Partner Central if it should go."
 
 
-def plan_link(link: Link, owned: frozenset[str], now: datetime) -> tuple[Action, ...]:
+OWNER = "owner"
+"""The name of the assignee among ``Link.refusals``."""
+
+
+def plan_link(link: Link, policy: Policy, now: datetime) -> tuple[Action, ...]:
     """The next actions in order; the last one is where the link comes to rest.
 
-    ``owned`` are the AWS paths that Salesforce decides. A shell performs the first action and plans again.
+    A shell performs the first action and plans again.
     """
     if link.operation is not None:
         return (_open_operation(link, link.operation, now),)
@@ -148,9 +161,9 @@ def plan_link(link: Link, owned: frozenset[str], now: datetime) -> tuple[Action,
         return (Read(link.opportunity_id),)
     if link.task is not None and link.task.status == TaskStatus.IN_PROGRESS:
         return (Wait("Submitted; AWS is working on it.", None, in_progress=True),)
-    if _is_submitted(link):
-        return (_after_submission(link, link.mapped, owned),)
-    return _draft(link, link.mapped, owned)
+    if is_submitted(link):
+        return _after_submission(link, link.mapped, policy, now)
+    return _draft(link, link.mapped, policy, now)
 
 
 def _open_operation(link: Link, operation: Operation, now: datetime) -> Action:
@@ -167,7 +180,7 @@ def _stopped(link: Link) -> Stop:
     return Stop(reason + (_AT_AWS if link.opportunity_id else ""))
 
 
-def _is_submitted(link: Link) -> bool:
+def is_submitted(link: Link) -> bool:
     """Whether AWS has it: the review began, or the last task is complete and no review status came in yet."""
     if lifecycle.has_begun(link.review_status):
         return True
@@ -191,7 +204,8 @@ def _ending(mapped: Mapped) -> tuple[Action, ...]:
 
 def _held(link: Link, mapped: Mapped) -> Hold | None:
     """What a person must mend first: the record's own problems, else what AWS refused of this very content."""
-    blocking = tuple(p for p in mapped.problems if p.blocks == "create" or mapped.submission is not None)
+    is_to_submit = mapped.submission is not None
+    blocking = tuple(p for p in mapped.problems if p.blocks == "create" or (p.blocks == "submit" and is_to_submit))
     if blocking:
         return Hold(told(blocking), blocking)
     if link.refusal is not None and link.refusal.fingerprint == mapped.fingerprint:
@@ -207,7 +221,7 @@ def told(problems: tuple[Problem, ...]) -> str:
     return f"{len(texts)} things to mend: " + " ".join(f"({i}) {text}" for i, text in enumerate(texts, 1))
 
 
-def _draft(link: Link, mapped: Mapped, owned: frozenset[str]) -> tuple[Action, ...]:
+def _draft(link: Link, mapped: Mapped, policy: Policy, now: datetime) -> tuple[Action, ...]:
     """At AWS, not submitted: bring it up to date, then submit.
 
     Also after a failed task: what a person must mend became a refusal, so here another attempt is due.
@@ -215,49 +229,150 @@ def _draft(link: Link, mapped: Mapped, owned: frozenset[str]) -> tuple[Action, .
     held = _held(link, mapped)
     if held is not None:
         return (held,)
-    actions: list[Action] = []
-    changes = changes_between(mapped.opportunity, link.existing, link.base, owned)
-    if changes:
-        actions.append(Update(changes))
-    attach, detach = association_changes(
-        mapped.associations, link.attached or (), agreed_associations(link.base), owned
-    )
-    actions += [Attach(association) for association in attach]
-    actions += [Detach(association) for association in detach]
-    return (*actions, *_ending(mapped))
+    link = link.with_review_status(ReviewStatus.PENDING)  # also while AWS tells none
+    found = edits.judge(link, mapped, policy, now.date())
+    if found.held:
+        return (Hold(_held_words(found, mapped), _held_problems(found)),)
+    update = (Update(found.send),) if found.send else ()
+    attach, detach = map(Attach, found.attach), map(Detach, found.detach)
+    return (*update, *attach, *detach, *_assign(link, mapped), *_inviting(link, mapped), *_ending(mapped))
 
 
-def _after_submission(link: Link, mapped: Mapped, owned: frozenset[str]) -> Action:
-    """AWS has it. Its review status decides what an edit in Salesforce may still do."""
-    status = "" if link.review_status == ReviewStatus.PENDING else link.review_status  # AWS has yet to move it on
-    words = lifecycle.meaning_of(status)
-    comments = unescaped(value_at(link.existing, "LifeCycle.ReviewComments"))
-    said = f" AWS's reviewer says: {comments}" if comments else ""
-    if status == ReviewStatus.REJECTED:
-        return Stop(words + said)
-    if status == ReviewStatus.ACTION_REQUIRED:
-        return Hold(f"{words} Make the change in Partner Central.{said}")
+def _after_submission(link: Link, mapped: Mapped, policy: Policy, now: datetime) -> tuple[Action, ...]:
+    """AWS has it. Its review status and stage decide what an edit in Salesforce may still do."""
+    if link.review_status == ReviewStatus.REJECTED:
+        return (Stop(_words(link)),)
     unreadable = tuple(problem for problem in mapped.problems if problem.code == UNEXPECTED)
     if unreadable:  # what is known of the record is old, so nobody can say that both sides agree
-        return Hold(told(unreadable), unreadable)
-    if edited := _edited(link, mapped, owned):
-        names = ", ".join(edited)
-        if status in lifecycle.LOCKED or not status:
-            return Wait(f"{words} Edits since then wait, AWS takes none while it reviews: {names}.")
-        return Hold(f"{words} Changed in Salesforce since the submission: {names}. Make the change in Partner Central.")
-    return Settled(words)
+        return (Hold(told(unreadable), unreadable),)
+    if link.base is None:  # somebody else's: what both sides agree on has to be read first
+        return (Read(link.opportunity_id),)
+    if link.review_status == ReviewStatus.PENDING:
+        link = link.with_review_status("")  # AWS has yet to move it on
+    found = edits.judge(link, mapped, policy, now.date())
+    refused = _refused(link, mapped)
+    if found.is_to_send and not is_whole(link.existing) and refused is None:
+        return (Read(link.opportunity_id),)
+    acts: list[Action] = []
+    if refused is None:  # attach first: a later stage may need the new solution, and AWS keeps the last one
+        acts += map(Attach, found.attach)
+        acts += [Update(found.send)] if found.send else []
+        acts += map(Detach, found.detach)
+        acts += _assign(link, mapped)
+    acts += _inviting(link, mapped)
+    return (*acts, _resting(link, mapped, found, refused))
 
 
-def _edited(link: Link, mapped: Mapped, owned: frozenset[str]) -> tuple[str, ...]:
-    """The paths at which Salesforce wants something else than was agreed on last."""
-    if link.base is None:
+def _refused(link: Link, mapped: Mapped) -> Hold | None:
+    """What AWS refused of this very content."""
+    if link.refusal is not None and link.refusal.fingerprint == mapped.fingerprint:
+        return Hold(f"{_words(link)} {link.refusal.message}", link.refusal.problems)
+    return None
+
+
+def _assign(link: Link, mapped: Mapped) -> tuple[Action, ...]:
+    """Make the mapping's owner the owner at AWS, unless AWS refused that or takes no change at all."""
+    if mapped.assignee is None or _assign_problems(mapped):
         return ()
-    changes = changes_between(mapped.opportunity, None, link.base, owned)
-    attach, detach = association_changes(
-        mapped.associations, link.attached or (), agreed_associations(link.base), owned
+    is_done = is_same(mapped.assignee, link.assigned)
+    is_refused = OWNER in link.refusals and link.refusals[OWNER].fingerprint == fingerprint(mapped.assignee)
+    verdict = lifecycle.verdict_on_associations(link.review_status, link.stage)
+    return () if is_done or is_refused or verdict != Verdict.SEND else (Assign(mapped.assignee),)
+
+
+def _assign_problems(mapped: Mapped) -> tuple[Problem, ...]:
+    return tuple(problem for problem in mapped.problems if problem.blocks == "assign")
+
+
+def _inviting(link: Link, mapped: Mapped) -> tuple[Action, ...]:
+    return tuple(map(Invite, invitations.judge(link, mapped).send))
+
+
+def _resting(link: Link, mapped: Mapped, found: Edits, refused: Hold | None) -> Rest:
+    """Where a submitted link comes to rest once there is nothing more to send."""
+    words = _words(link)
+    if refused is not None:
+        return refused
+    mendable = tuple(held for held in found.held if not held.is_final or held.path == "LifeCycle.Stage")
+    if mendable:
+        queued = f" Waiting for AWS's review: {_names(found.queued, mapped)}." if found.queued else ""
+        return Hold(f"{words} {_held_words(found, mapped)}{queued}", _held_problems(found))
+    if link.review_status == ReviewStatus.ACTION_REQUIRED:
+        return Hold(f"{words} Change it in Salesforce; it is sent by itself.")
+    invited = invitations.judge(link, mapped)
+    if (others := _held_otherwise(link, mapped, invited)) is not None:
+        return Hold(f"{words} {others.reason}", others.problems)
+    told_too = _told_of_removed(invited)
+    if found.queued:
+        names = _names(found.queued, mapped)
+        return Wait(f"{words} Edits since then wait, AWS takes none while it reviews: {names}.{told_too}")
+    if found.held:
+        names = _names((held.path for held in found.held), mapped)
+        keeps = "takes no more changes" if link.stage in FINAL else "keeps what it approved"
+        return Settled(f"{words} AWS {keeps}, so these stay in Salesforce only: {names}.{told_too}")
+    return Settled(words + told_too)
+
+
+def _words(link: Link) -> str:
+    """What the review status means, with the reviewer's comments where they ask for something."""
+    words = lifecycle.meaning_of(link.review_status, link.stage)
+    if link.review_status not in {ReviewStatus.ACTION_REQUIRED, ReviewStatus.REJECTED}:
+        return words
+    comments = unescaped(value_at(link.existing, "LifeCycle.ReviewComments"))
+    return f"{words} AWS's reviewer says: {comments}" if comments else words
+
+
+def _held_words(found: Edits, mapped: Mapped) -> str:
+    """Every held edit with its reason; the same reason is said once."""
+    by_reason: dict[str, list[str]] = {}
+    for held in found.held:
+        reason = held.reason or (str(held.problem) if held.problem is not None else "This cannot be sent.")
+        by_reason.setdefault(reason, []).append(held.path)
+    said = []
+    for reason, paths in by_reason.items():
+        names = _names(paths, mapped)
+        said.append(reason if reason.startswith(names) else f"Not sent: {names}. {reason}")
+    return " ".join(said)
+
+
+def _held_problems(found: Edits) -> tuple[Problem, ...]:
+    return tuple(dict.fromkeys(held.problem for held in found.held if held.problem is not None))
+
+
+def _names(paths: Iterable[str], mapped: Mapped) -> str:
+    """What a seller calls these AWS paths."""
+    labels = []
+    for path in paths:
+        origin = mapped.origin_of(path)
+        labels.append(origin.label if origin is not None and origin.fields else path)
+    return ", ".join(dict.fromkeys(labels))
+
+
+def _held_otherwise(link: Link, mapped: Mapped, invited: Invitations) -> Hold | None:
+    """What holds the owner or an invitation; the opportunity itself is in step."""
+    problems = _assign_problems(mapped)
+    if problems:
+        return Hold(told(problems), problems)
+    refusal = link.refusals.get(OWNER)
+    if refusal is not None and mapped.assignee and refusal.fingerprint == fingerprint(mapped.assignee):
+        return Hold(refusal.message, refusal.problems)
+    if not invited.held:
+        return None
+    first, words = invited.held[0]
+    count = len(invited.held)
+    intro = "An invitation is not sent" if count == 1 else f"{count} invitations are not sent, one of them"
+    return Hold(f"{intro} ({first.label}): {words}", tuple(p for one, _ in invited.held for p in one.problems))
+
+
+def _told_of_removed(invited: Invitations) -> str:
+    """What was sent stands, whatever became of its row in Salesforce."""
+    if not invited.removed:
+        return ""
+    names = ", ".join(one.receiver for one in invited.removed)
+    return (
+        f" The invitation of {names} was removed in Salesforce after it was sent: AWS has no way to withdraw one, "
+        "it stands until it is answered or expires."
     )
-    kinds = dict.fromkeys(ASSOCIATED + association.entity_type for association in (*attach, *detach))
-    return (*(change.path for change in changes), *kinds)
 
 
 def status_of(action: Action) -> SyncStatus:

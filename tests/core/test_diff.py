@@ -196,6 +196,15 @@ def test_an_unchanged_body_is_what_aws_has_without_what_it_would_refuse() -> Non
     }
 
 
+@pytest.mark.parametrize("shown", ["R&amp;D portal", "R&amp;amp;D portal", "R&D portal"])
+def test_text_that_was_written_with_an_escape_goes_as_it_was_written(shown: str) -> None:
+    existing = {"Id": "O1", "Project": {"Title": shown, "AdditionalComments": "Q&amp;A"}}
+    base = {"Project": {"Title": "R&amp;D portal"}}
+    body = body_of_update(existing, [], input_shape("UpdateOpportunity"), base)
+    assert body["Project"] == {"Title": "R&amp;D portal", "AdditionalComments": "Q&A"}
+    assert body_of_update(existing, [], input_shape("UpdateOpportunity"))["Project"]["Title"] == "R&D portal"
+
+
 def test_a_change_changes_its_path_and_nothing_else() -> None:
     body = body_of_update(GOT, [Change("Project.Title", "x", "New title")], UPDATE)
     expected = body_of_update(GOT, (), UPDATE)

@@ -11,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core import lifecycle, retry
-from connector.core.facts import fact_of, is_shown, to_field, to_salesforce_instant, unlike
+from connector.core.facts import fact_of, fact_of_invitation, is_shown, to_field, to_salesforce_instant, unlike
 from connector.core.lifecycle import LOCKED, ReviewStatus
-from connector.core.model import Association, Link, Mapped, Problem, Refusal, Task
+from connector.core.model import (
+    Association,
+    Invitation,
+    Link,
+    Mapped,
+    Problem,
+    Refusal,
+    SentInvitation,
+    Task,
+)
 
 AT = datetime(2026, 11, 21, 12, 0, 5, tzinfo=timezone(timedelta(hours=1)))
 NEW = Link(1, "acme", "Sandbox", "006000000000001AAA")
@@ -27,6 +36,24 @@ LINKED = replace(
         "Project": {"DeliveryModels": ["Managed Services", "Other"], "ExpectedCustomerSpend": SPEND},
     },
     task=Task({"TaskId": "task-1", "TaskStatus": "FAILED"}),
+)
+TEAM = [
+    {"BusinessTitle": "PDM", "FirstName": "Ana", "LastName": "Silva", "Email": "ana@aws.example"},
+    {"BusinessTitle": "AWSSalesRep", "FirstName": "Zoë", "Email": "zoe@aws.example"},
+    {"BusinessTitle": "AWSSalesRep", "FirstName": "Later", "LastName": "One", "Email": "later@aws.example"},
+]
+FOLLOWED = replace(
+    LINKED,
+    existing={
+        "LifeCycle": {"ReviewStatus": "Approved", "NextSteps": ""},
+        "Customer": {"Contacts": [{"FirstName": "Li", "LastName": "Wei"}, {"Email": "x@y.example"}]},
+    },
+    aws={
+        "InvolvementType": "Co-Sell",
+        "LifeCycle": {"Stage": "Qualified", "NextSteps": "R&amp;D call", "TargetCloseDate": ""},
+        "OpportunityTeam": TEAM,
+        "Insights": {"EngagementScore": "High", "OpportunityQuality": {"Score": 5}},
+    },
 )
 
 
@@ -51,6 +78,26 @@ LINKED = replace(
         ("task.TaskId", LINKED, True, "task-1"),
         # a new task has no message yet: that of the task before goes
         ("task.Message", LINKED, True, None),
+        ("aws.InvolvementType", NEW, False, None),
+        ("aws.InvolvementType", LINKED, False, None),
+        ("aws.InvolvementType", FOLLOWED, True, "Co-Sell"),
+        ("aws.Visibility", FOLLOWED, False, None),
+        ("aws.LifeCycle.NextSteps", FOLLOWED, True, "R&D call"),
+        ("aws.LifeCycle.TargetCloseDate", FOLLOWED, False, ""),
+        ("aws.Insights.OpportunityQuality.Score", FOLLOWED, True, 5),
+        ("aws.OpportunityTeam.Email", FOLLOWED, True, ["ana@aws.example", "zoe@aws.example", "later@aws.example"]),
+        ("aws.OpportunityTeam[0].Email", FOLLOWED, True, "ana@aws.example"),
+        ("aws.OpportunityTeam[AWSSalesRep].Email", FOLLOWED, True, "zoe@aws.example"),
+        ("aws.OpportunityTeam[AWSSalesRep].Name", FOLLOWED, True, "Zoë"),
+        ("aws.OpportunityTeam[PDM].Name", FOLLOWED, True, "Ana Silva"),
+        ("aws.OpportunityTeam[PSM].Name", FOLLOWED, False, None),
+        ("opportunity.Customer.Contacts[0].Name", FOLLOWED, True, "Li Wei"),
+        ("opportunity.Customer.Contacts[1].Name", FOLLOWED, False, None),
+        # said with a review status, gone with it
+        ("opportunity.LifeCycle.ReviewComments", NEW, False, None),
+        ("opportunity.LifeCycle.ReviewComments", FOLLOWED, True, None),
+        ("opportunity.LifeCycle.ReviewStatusReason", FOLLOWED, True, None),
+        ("opportunity.LifeCycle.NextSteps", FOLLOWED, False, ""),
     ],
 )
 def test_facts(name: str, link: Link, known: bool, value: Any) -> None:
@@ -76,11 +123,106 @@ def test_facts(name: str, link: Link, known: bool, value: Any) -> None:
         ("not an instant", "datetime", 0, "not an instant"),
         (5, "double", 0, 5),
         (5, "string", 10, "5"),
+        (5.0, "string", 10, "5"),
         (True, "boolean", 0, True),
+        ("Yes", "boolean", 0, True),
+        ("no", "boolean", 0, False),
+        ("perhaps", "boolean", 0, "perhaps"),
+        (None, "boolean", 0, False),
+        (True, "string", 0, "true"),
+        ("1000", "currency", 0, 1000),
+        ("1000.50", "double", 0, 1000.5),
+        (" 12 ", "int", 0, 12),
+        ("12.5", "int", 0, 13),
+        ("a lot", "currency", 0, "a lot"),
+        ("NaN", "currency", 0, "NaN"),
+        ("Infinity", "percent", 0, "Infinity"),
+        ([5, "7"], "string", 0, "5;7"),
     ],
 )
 def test_a_fact_as_a_field_takes_it(value: Any, kind: str, length: int, field: Any) -> None:
     assert to_field(value, kind, length) == field
+
+
+@pytest.mark.parametrize(("scale", "kept"), [(None, 10.005), (2, 10.01), (0, 10)])
+def test_a_number_has_the_decimals_that_the_field_keeps(scale: int | None, kept: float) -> None:
+    assert to_field("10.005", "currency", 0, scale) == kept
+
+
+ROW = "a0X000000000001AAA"
+WANTED = Invitation(ROW, {"Receiver": {"Account": {"AwsAccountId": "222233334444"}}})
+SENT = SentInvitation(ROW, "222233334444", "eng-1", {"Id": "engi-1"})
+PROBLEMS = (Problem("Invitation.Message", "It is empty.", "Fill it."), Problem("Invitation.X", "Bad.", "Mend it."))
+
+
+def answered(status: str, **facts: Any) -> SentInvitation:
+    """The invitation as AWS shows it later."""
+    return replace(SENT, facts={**SENT.facts, "Status": status, **facts})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sent", "refusal", "status", "message"),
+    [
+        (WANTED, None, None, "Pending", "Sent once the opportunity is submitted and AWS has taken it up."),
+        (
+            replace(WANTED, problems=PROBLEMS),
+            None,
+            None,
+            "Held",
+            "2 things to mend: (1) Invitation.Message: It is empty. Fill it. (2) Invitation.X: Bad. Mend it.",
+        ),
+        (WANTED, None, Refusal("invite", "", "AWS says no."), "Held", "AWS says no."),
+        (WANTED, SENT, None, "Synced", "Waiting for the partner's answer."),
+        (
+            WANTED,
+            answered("PENDING", ExpirationDate="2026-12-01T10:00:00Z"),
+            None,
+            "Synced",
+            "Waiting for the partner's answer until 2026-12-01.",
+        ),
+        (WANTED, answered("ACCEPTED"), None, "Synced", "The partner accepted."),
+        (WANTED, answered("REJECTED"), None, "Synced", "The partner declined."),
+        (WANTED, answered("REJECTED", RejectionReason="Busy."), None, "Synced", "The partner declined: Busy."),
+        (
+            WANTED,
+            answered("EXPIRED"),
+            None,
+            "Synced",
+            "It expired without an answer. To ask again, replace this row by a new one.",
+        ),
+        (WANTED, answered("WITHDRAWN"), None, "Synced", "AWS's status of the invitation is 'WITHDRAWN'."),
+        # what was sent is past mending
+        (replace(WANTED, problems=PROBLEMS), answered("ACCEPTED"), None, "Synced", "The partner accepted."),
+    ],
+)
+def test_where_an_invitation_stands(
+    wanted: Invitation, sent: SentInvitation | None, refusal: Refusal | None, status: str, message: str
+) -> None:
+    assert fact_of_invitation("sync.status", wanted, sent, refusal) == (True, status)
+    assert fact_of_invitation("sync.message", wanted, sent, refusal) == (True, message)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "known", "value"),
+    [
+        ("invitation.Id", None, False, None),
+        ("invitation.Status", None, False, None),
+        ("invitation.Id", SENT, True, "engi-1"),
+        ("invitation.EngagementTitle", SENT, False, None),
+        # of the invitation that the row stood for before: gone with its id
+        ("invitation.Status", SENT, True, None),
+        ("invitation.RejectionReason", SENT, True, None),
+        ("invitation.RejectionReason", replace(SENT, facts={}), False, None),
+        (
+            "invitation.Receiver.Account.Alias",
+            answered("PENDING", Receiver={"Account": {"Alias": "R&amp;D"}}),
+            True,
+            "R&D",
+        ),
+    ],
+)
+def test_facts_of_an_invitation(name: str, sent: SentInvitation | None, known: bool, value: Any) -> None:
+    assert fact_of_invitation(name, WANTED, sent, None) == (known, value)
 
 
 @given(st.text(max_size=40), st.integers(1, 30))
@@ -99,6 +241,8 @@ def test_text_fits_its_field_and_is_shown_once_written(text: str, length: int) -
         ("", None, True),
         ("a\nb", "a\r\nb ", True),
         (5, 5.0, True),
+        ("a;b", "b;a", True),
+        ("a;b", "b;c", False),
         ("2026-11-21T11:00:05.000+0000", "2026-11-21T12:00:05+01:00", True),
         ("2026-11-21T11:00:05.000+0000", "2026-11-21T11:00:06.000+0000", False),
         ("2026-11-21T11:00 is when we met", "2026-11-21T11:00 is when we met", True),

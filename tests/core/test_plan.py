@@ -12,18 +12,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.diff import agree_on
+from connector.core.edits import Policy
 from connector.core.lifecycle import ReviewStatus, SyncStatus
-from connector.core.model import Association, Link, Mapped, Operation, Problem, Refusal, Task
+from connector.core.model import (
+    Association,
+    Invitation,
+    Link,
+    Mapped,
+    Operation,
+    Problem,
+    Refusal,
+    SentInvitation,
+    Task,
+    fingerprint,
+)
 from connector.core.plan import (
+    OWNER,
     UNEXPECTED,
     Act,
     Action,
     Adopt,
+    Assign,
     Attach,
     Create,
     Detach,
     Drop,
     Hold,
+    Invite,
     Read,
     Rest,
     Resume,
@@ -69,6 +84,32 @@ EDITED = replace(MAPPED, opportunity={"Project": {"Title": "New"}})
 
 def reviewed(status: str, mapped: Mapped = MAPPED, **life_cycle: Any) -> Link:
     return replace(DRAFT, existing=existing(status, **life_cycle), mapped=mapped, task=task("COMPLETE"))
+
+
+OWNED |= {"Project.AdditionalComments", "Project.ExpectedCustomerSpend", "LifeCycle.Stage"}
+POLICY = Policy(OWNED)
+SPOKEN = replace(MAPPED, opportunity={"Project": {"Title": "Deal", "AdditionalComments": "Well"}})
+SPENT = replace(MAPPED, opportunity={"Project": {"Title": "Deal", "ExpectedCustomerSpend": [{"Amount": "2"}]}})
+STAGED = replace(MAPPED, opportunity={**TITLE, "LifeCycle": {"Stage": "Committed"}})
+REFUSED = replace(REFUSAL, action="UpdateOpportunity", fingerprint=SPOKEN.fingerprint)
+MORE_SOLUTIONS = reviewed("Approved", replace(MAPPED, associations=(S1, S2)))
+COMMITTED = replace(reviewed("Approved", STAGED), attached=(S2,), base=agree_on(TITLE, [S2]))
+SAM = {"Email": "sam@partner.example", "FirstName": "Sam", "LastName": "Seller", "BusinessTitle": "OpportunityOwner"}
+OWNED_BY_SAM = replace(MAPPED, assignee=SAM)
+NOBODY = replace(
+    reviewed("Approved", OWNED_BY_SAM),
+    refusals={OWNER: Refusal("AssignOpportunity", fingerprint(SAM), "AWS knows no Sam.")},
+)
+INVITING = replace(
+    MAPPED, invitations=tuple(Invitation(key, {"Receiver": {"Account": {"AwsAccountId": key}}}) for key in ("a", "b"))
+)
+SENT = SentInvitation("a", "a", "eng-1", {"Id": "engi-1", "Status": "PENDING"})
+
+
+def known_in_part(mapped: Mapped) -> Link:
+    """As ListOpportunities shows it: without a title."""
+    link = reviewed("Approved", mapped)
+    return replace(link, existing={"LifeCycle": link.existing["LifeCycle"]}) if link.existing else link
 
 
 CASES: list[tuple[str, Link, list[type[Action]], str]] = [
@@ -160,53 +201,74 @@ CASES: list[tuple[str, Link, list[type[Action]], str]] = [
     ("in review, edited", reviewed("In review", EDITED), [Wait], "Project.Title"),
     ("in review, with problems", reviewed("In review", replace(MAPPED, problems=(PROBLEM,))), [Settled], ""),
     ("approved", reviewed("Approved"), [Settled], "AWS approved it."),
-    ("approved, edited", reviewed("Approved", EDITED), [Hold], "Changed in Salesforce since the submission"),
+    ("approved, a locked path edited", reviewed("Approved", EDITED), [Settled], "AWS keeps what it approved"),
+    ("approved, edited", reviewed("Approved", SPOKEN), [Update, Settled], "AWS approved it."),
+    ("approved, edited, known in part", known_in_part(SPOKEN), [Read], ""),
+    ("approved, edited, refused", replace(reviewed("Approved", SPOKEN), refusal=REFUSED), [Hold], "AWS refused it."),
+    ("approved, with another solution", MORE_SOLUTIONS, [Attach, Settled], ""),
+    ("approved, a later stage, another solution", COMMITTED, [Attach, Update, Detach, Settled], ""),
+    ("launched", reviewed("Approved", Stage="Launched"), [Settled], "AWS has it as launched."),
+    ("lost, edited", reviewed("Approved", SPOKEN, Stage="Closed Lost"), [Settled], "stay in Salesforce only"),
+    ("lost, reopened", reviewed("Approved", STAGED, Stage="Closed Lost"), [Hold], "takes no such change any more"),
     ("rejected", reviewed("Rejected", EDITED), [Stop], "AWS rejected it; it can no longer be changed."),
     ("rejected, why", reviewed("Rejected", ReviewComments="R&amp;D only"), [Stop], "reviewer says: R&D only"),
-    ("action required", reviewed("Action Required"), [Hold], "Make the change in Partner Central."),
+    ("action required", reviewed("Action Required"), [Hold], "Change it in Salesforce; it is sent by itself."),
+    ("action required, the wrong thing edited", reviewed("Action Required", EDITED), [Hold], "Not sent: Project.Title"),
+    ("action required, fixed", reviewed("Action Required", SPENT), [Update, Hold], ""),
     ("action, which", reviewed("Action Required", ReviewComments="Name it"), [Hold], "reviewer says: Name it"),
     ("submitted, unreadable since", reviewed("Submitted", POISONED), [Hold], "unexpected KeyError"),
     ("approved, unreadable since", reviewed("Approved", POISONED), [Hold], "unexpected KeyError"),
     ("no review status, unreadable since", reviewed("", POISONED), [Hold], "unexpected KeyError"),
     ("rejected, unreadable since", reviewed("Rejected", POISONED), [Stop], "AWS rejected it"),
-    ("action required, unreadable since", reviewed("Action Required", POISONED), [Hold], "Make the change in Partner"),
+    ("action required, unreadable since", reviewed("Action Required", POISONED), [Hold], "unexpected KeyError"),
     ("a status of tomorrow", reviewed("Escalated"), [Settled], "AWS's review status is 'Escalated'."),
-    ("a status of tomorrow, edited", reviewed("Escalated", EDITED), [Hold], "Project.Title"),
-    ("adopted when approved", replace(reviewed("Approved", EDITED), base=None), [Settled], "AWS approved it."),
+    ("a status of tomorrow, edited", reviewed("Escalated", EDITED), [Wait], "Project.Title"),
+    ("adopted when approved", replace(reviewed("Approved", EDITED), base=None), [Read], ""),
+    # the owner and other partners
+    ("approved, with an owner", reviewed("Approved", OWNED_BY_SAM), [Assign, Settled], ""),
+    ("approved, with its owner", replace(reviewed("Approved", OWNED_BY_SAM), assigned=SAM), [Settled], ""),
+    ("an owner AWS does not know", NOBODY, [Hold], "AWS knows no Sam."),
+    ("in review, with an owner", reviewed("In review", OWNED_BY_SAM), [Settled], ""),
+    ("draft with an owner", replace(DRAFT, mapped=OWNED_BY_SAM), [Assign, Submit], ""),
+    ("submitted, with partners", reviewed("Submitted", INVITING), [Invite, Invite, Settled], ""),
+    ("complete, not taken up yet, with partners", reviewed("", INVITING), [Settled], ""),
+    ("rejected, with partners", reviewed("Rejected", INVITING), [Stop], ""),
+    ("one of them invited", replace(reviewed("Submitted", INVITING), invitations=(SENT,)), [Invite, Settled], ""),
+    ("a partner removed", replace(reviewed("Approved"), invitations=(SENT,)), [Settled], "no way to withdraw one"),
 ]
 
 
 @pytest.mark.parametrize(("link", "actions", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_the_table(link: Link, actions: list[type[Action]], words: str) -> None:
     before = copy.deepcopy(link)
-    planned = plan_link(link, OWNED, NOW)
+    planned = plan_link(link, POLICY, NOW)
     assert [type(action) for action in planned] == actions
     assert words in getattr(planned[-1], "reason", "")
     assert link == before
 
 
 def test_what_the_actions_carry() -> None:
-    create, attach, submit = plan_link(NEW, OWNED, NOW)
+    create, attach, submit = plan_link(NEW, POLICY, NOW)
     assert create == Create(MAPPED.opportunity)
     assert attach == Attach(S1)
     assert submit == Submit(CO_SELL)
-    (update, _) = plan_link(replace(DRAFT, mapped=EDITED), OWNED, NOW)
+    (update, _) = plan_link(replace(DRAFT, mapped=EDITED), POLICY, NOW)
     assert isinstance(update, Update)
     assert [(change.path, change.before, change.after) for change in update.changes] == [
         ("Project.Title", "Deal", "New")
     ]
-    assert plan_link(replace(NEW, candidate_id="O7"), OWNED, NOW) == (Adopt("O7"), Read("O7"))
-    (attach, detach, _) = plan_link(SWAPPED, OWNED, NOW)
+    assert plan_link(replace(NEW, candidate_id="O7"), POLICY, NOW) == (Adopt("O7"), Read("O7"))
+    (attach, detach, _) = plan_link(SWAPPED, POLICY, NOW)
     assert (attach, detach) == (Attach(S1), Detach(S2))
-    (retried,) = plan_link(replace(NEW, operation=replace(OPERATION, next_attempt_at=LATER)), OWNED, NOW)
+    (retried,) = plan_link(replace(NEW, operation=replace(OPERATION, next_attempt_at=LATER)), POLICY, NOW)
     assert retried == Wait("CreateOpportunity is tried again.", LATER, in_progress=True)
-    (wait,) = plan_link(replace(NEW, next_try_at=LATER), OWNED, NOW)
+    (wait,) = plan_link(replace(NEW, next_try_at=LATER), POLICY, NOW)
     assert isinstance(wait, Wait)
     assert wait.until == LATER
 
 
 def test_a_hold_lists_its_problems() -> None:
-    (hold,) = plan_link(replace(NEW, mapped=replace(MAPPED, problems=(PROBLEM, LATE_PROBLEM))), OWNED, NOW)
+    (hold,) = plan_link(replace(NEW, mapped=replace(MAPPED, problems=(PROBLEM, LATE_PROBLEM))), POLICY, NOW)
     assert hold == Hold(told((PROBLEM, LATE_PROBLEM)), (PROBLEM, LATE_PROBLEM))
 
 
@@ -286,7 +348,7 @@ WRITES = (Create, Update, Attach, Detach, Submit)
 
 @given(LINKS)
 def test_whatever_is_known(link: Link) -> None:
-    planned = plan_link(link, OWNED, NOW)
+    planned = plan_link(link, POLICY, NOW)
     writes = [action for action in planned if isinstance(action, WRITES)]
     assert planned
     assert not any(is_rest(action) for action in planned[:-1])
@@ -317,4 +379,4 @@ def test_whatever_is_known(link: Link) -> None:
 
 @given(LINKS)
 def test_the_same_facts_give_the_same_plan(link: Link) -> None:
-    assert plan_link(link, OWNED, NOW) == plan_link(link, OWNED, NOW)
+    assert plan_link(link, POLICY, NOW) == plan_link(link, POLICY, NOW)

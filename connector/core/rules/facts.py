@@ -14,12 +14,19 @@ from connector.core.model import Association, Problem, Structure
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rules look at. ``today`` is the date in UTC."""
+    """What the rules look at. ``today`` is the date in UTC.
+
+    Of an update alone: ``stage_before`` is the stage at AWS now, ``is_co_sell`` whether AWS helps with it,
+    ``launch_needs_account`` whether this partner has to name the customer's AWS account at the launch.
+    """
 
     opportunity: Structure
     today: date
     associations: tuple[Association, ...] = ()
     submission: Structure | None = None
+    stage_before: str = ""
+    is_co_sell: bool = False
+    launch_needs_account: bool = True
 
     def at(self, path: str) -> Any:
         """The value at a dotted path of the opportunity, None when it or anything above it is missing."""
