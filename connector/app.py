@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from connector import __version__, yamlfile
 from connector.adapters.clock import SystemClock
@@ -22,14 +22,16 @@ from connector.adapters.partner_central import (
     PartnerCentralClient,
     PartnerCentralSettings,
     Spent,
+    input_shape,
     mapping_shapes,
 )
 from connector.adapters.salesforce import SalesforceClient
 from connector.adapters.salesforce_auth import SalesforceSettings
 from connector.config import Config, Connection
+from connector.core.edits import Policy
 from connector.core.eta import DAY, Quota
 from connector.core.guard import Limits
-from connector.core.mapping import CompiledMapping, compile_mapping, run_cases
+from connector.core.mapping import CompiledMapping, Document, compile_mapping, join, run_cases
 from connector.core.model import fingerprint
 from connector.core.selection import to_id18
 from connector.core.transforms import TRANSFORMS, Transform
@@ -64,24 +66,48 @@ def transforms() -> Mapping[str, Transform]:
     return found
 
 
-def read_mapping(path: Path, shown_as: str | None = None) -> tuple[CompiledMapping | None, tuple[FileProblem, ...]]:
-    """Compile a mapping file and run its cases. Gives it (None when unusable) and every problem."""
-    document = yamlfile.read(path, shown_as)
-    mapping, problems = compile_mapping(document, mapping_shapes(), transforms())
+Files: TypeAlias = Path | tuple[Path, ...]
+"""One file, or several that make up one mapping."""
+
+
+def read_mapping(files: Files, shown_as: str | None = None) -> tuple[CompiledMapping | None, tuple[FileProblem, ...]]:
+    """Compile a mapping and run its cases. Gives it (None when unusable) and every problem.
+
+    ``shown_as`` is what a single file is called in them; several are called as ``shown_path`` says.
+    """
+    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
     return mapping, problems if mapping is None else run_cases(mapping)
 
 
-def load_mapping(path: Path, shown_as: str | None = None) -> CompiledMapping:
-    """Compile a mapping file. Raises MappingError with every problem; cases are left to ``check``."""
-    document = yamlfile.read(path, shown_as)
-    mapping, problems = compile_mapping(document, mapping_shapes(), transforms())
+def load_mapping(files: Files, shown_as: str | None = None) -> CompiledMapping:
+    """Compile a mapping. Raises MappingError with every problem; cases are left to ``check``."""
+    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
     if mapping is None:
         raise MappingError(f"The mapping has {len(problems)} problem{'s' * (len(problems) != 1)}.", problems=problems)
     return mapping
 
 
-def shown_path(path: Path) -> str:
-    """A path as people write it: relative to the working directory where it lies below it, else shipped ones short."""
+def _read_files(files: Files, shown_as: str | None) -> Document:
+    paths = (files,) if isinstance(files, Path) else files
+    if len(paths) == 1:
+        return yamlfile.read(paths[0], shown_as)
+    return join([yamlfile.read(path, shown_path(path)) for path in paths])
+
+
+def digest_of(files: tuple[Path, ...]) -> str:
+    """Tells one version of a mapping from another; of a single file it is what it always was."""
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    return fingerprint(texts[0] if len(texts) == 1 else texts)
+
+
+def shown_path(files: Files) -> str:
+    """A path as people write it: relative to the working directory where it lies below it, else shipped ones short.
+
+    Several are written one after the other.
+    """
+    if not isinstance(files, Path):
+        return ", ".join(map(shown_path, files))
+    path = files
     for root in (Path.cwd(), packaged("mappings").parent):
         if path.is_relative_to(root):
             return str(path.relative_to(root))
@@ -203,11 +229,21 @@ class App:
             partner_central=self._partner_central(name, connection),
             ledger=self.ledger,
             clock=self.clock,
-            mapping_digest=fingerprint(connection.mapping.read_text(encoding="utf-8")),
+            mapping_digest=digest_of(connection.mapping),
             limits=guard_limits(connection),
+            policy=self.policy(name),
+            refresh_every=self.config.schedule.refresh,
+            reads_per_day=connection.partner_central.quota.reads_per_day,
             in_flight=connection.partner_central.in_flight,
             stopping=self.stopping,
         )
+
+    def policy(self, name: str) -> Policy:
+        """What a connection's mapping and configuration say about edits; asks no service."""
+        mapping = self.mappings[name]
+        shape = input_shape("UpdateOpportunity")
+        needs_account = self.connections[name].partner_central.launch_needs_account
+        return Policy(mapping.owned_paths, mapping.owned_by_aws, shape, needs_account)
 
     def salesforce(self, name: str) -> SalesforceClient:
         """A Salesforce client that knows what was spent of the day's allowance."""

@@ -12,14 +12,26 @@ from connector.adapters.scheduler import Job, Scheduler
 from connector.app import App
 from connector.core.retry import next_attempt
 from connector.errors import ConnectorError, Halt, QuotaExhausted, TemporaryError, UnsafePlan, UserError, WrongAccount
-from connector.sync import Context, advance, follow_tasks, guards, observe, pull, pull_ids, sweep_is_due, write_back
+from connector.sync import (
+    Context,
+    advance,
+    follow_invitations,
+    follow_tasks,
+    guards,
+    observe,
+    pull,
+    pull_ids,
+    refresh,
+    sweep_is_due,
+    write_back,
+)
 
 logger = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=1)
 REVIEW_EVERY = timedelta(seconds=10)
 """How soon after a submission its review status is looked at, however rarely ``schedule.observe`` does."""
-USAGE_EVERY = timedelta(seconds=30)
+USAGE_EVERY = timedelta(seconds=10)
 GUARD_EVERY = 10.0
 """Seconds until a guard is asked again: it waits for a person, who should not wait for us, and it costs one row."""
 
@@ -97,6 +109,8 @@ def jobs_of(app: App, entrance: Entrance) -> list[Job]:
         ("observe", schedule.observe, lambda: observe(context)),
         ("tasks", TICK, lambda: follow_tasks(context)),
         ("review", REVIEW_EVERY, lambda: context.submitted.is_set() and observe(context)),
+        ("refresh", TICK, lambda: refresh(context)),
+        ("answers", TICK, lambda: follow_invitations(context)),
         ("write back", TICK, lambda: write_back(context)),
     ]
     always: list[tuple[str, timedelta, Callable[[], object]]] = [

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.app import App, guard_limits
-from connector.core import plan
+from connector.core import diff, edits, invitations, plan
 from connector.core.diff import Change
+from connector.core.edits import Policy
 from connector.core.guard import differences
 from connector.core.model import Link, Mapped, Structure
 from connector.core.plan import Action
@@ -70,6 +71,7 @@ def show(app: App, identifier: str) -> Structure | None:
 
 
 def _story(app: App, link: Link) -> Structure:
+    policy = app.policy(link.connection)
     rest_status, message, next_try = app.ledger.rest_of(link.id)
     mapped = link.mapped
     return {
@@ -81,13 +83,15 @@ def _story(app: App, link: Link) -> Structure:
         "review_status": link.review_status or None,
         "stage": link.stage or None,
         "task": None if link.task is None else _task(link),
-        "invitations": [],
+        "invitations": _invitations(link),
         "sync": {
             "status": rest_status or ("In progress" if link.operation else "Pending"),
             "message": message or (f"{link.operation.action} is under way." if link.operation else "In line."),
             "next_try": _to_z(next_try),
         },
         "problems": _problems(link),
+        "differences": _differences(link, policy, app.clock.now()),
+        "aws": link.aws,
         "write_back": {"shown": link.shown, "error": link.write_back_error or None},
         "values": [] if mapped is None else values_of(mapped),
         "history": app.ledger.history(link.id),
@@ -100,17 +104,73 @@ def _task(link: Link) -> Structure:
     return {**dict.fromkeys(members), **link.task.facts}
 
 
+def _invitations(link: Link) -> list[Structure]:
+    """What was sent, and what the record wants besides: Id and Arn are null until AWS has it."""
+    wanted = link.mapped.invitations if link.mapped is not None else ()
+    shown = []
+    for one in link.invitations:
+        is_wanted = any(invitation.receiver == one.receiver for invitation in wanted)
+        words = None if is_wanted else "Removed in Salesforce; AWS has no way to withdraw it."
+        shown.append(_invitation(one.key, one.receiver, one.engagement_id, one.facts, words))
+    judged = invitations.judge(link, link.mapped) if link.mapped is not None else invitations.Invitations()
+    held = [(one, words) for one, words in judged.held]
+    waiting = [(one, "Sent once AWS has taken the opportunity up.") for one in (*judged.waiting, *judged.send)]
+    return shown + [_invitation(one.key, one.receiver, one.engagement_id, {}, words) for one, words in held + waiting]
+
+
+def _invitation(key: str, receiver: str, engagement_id: str, facts: Structure, words: str | None) -> Structure:
+    named = {name: facts.get(name) for name in ("Id", "Arn", "Status", "RejectionReason", "ExpirationDate")}
+    return {
+        **named,
+        "key": key,
+        "receiver": receiver or None,
+        "engagement_id": engagement_id or None,
+        "message": words,
+    }
+
+
 def _problems(link: Link) -> list[Structure]:
+    """What the mapping found; where that is nothing, what AWS refused."""
     problems = list(link.mapped.problems) if link.mapped is not None else []
     if not problems and link.refusal is not None:
         problems = list(link.refusal.problems)
+    problems += [problem for refusal in link.refusals.values() for problem in refusal.problems]
+    problems += [p for one in (link.mapped.invitations if link.mapped is not None else ()) for p in one.problems]
     return [asdict(problem) for problem in problems]
+
+
+def _differences(link: Link, policy: Policy, now: datetime) -> list[Structure]:
+    """Where Salesforce and AWS differ since they agreed, and what becomes of each edit."""
+    if link.mapped is None or link.base is None or not diff.is_whole(link.existing):
+        return []
+    mapped, found = link.mapped, edits.judge(link, link.mapped, policy, now.date())
+    becomes = [(change.path, "sent", "") for change in found.send]
+    becomes += [(path, "queued", "It goes when AWS's review is over.") for path in found.queued]
+    becomes += [(held.path, "held", held.reason or str(held.problem or "")) for held in found.held]
+    becomes += [
+        (change.path, "aws", "The mapping says owner: aws, so AWS's value stands.") for change in found.overruled
+    ]
+    return [_difference(link, mapped, *entry) for entry in becomes]
+
+
+def _difference(link: Link, mapped: Mapped, path: str, becomes: str, why: str) -> Structure:
+    origin = mapped.origin_of(path)
+    return {
+        "path": path,
+        "salesforce_field": origin.label if origin is not None else None,
+        "agreed": diff.value_at(link.base, path),
+        "aws": diff.unescaped(diff.value_at(link.existing, path)),
+        "salesforce": diff.value_at(mapped.opportunity, path),
+        "becomes": becomes,
+        "why": why or None,
+    }
 
 
 def values_of(mapped: Mapped) -> list[Structure]:
     """Each value that is or would be sent: AWS path, value, Salesforce field and line of the mapping."""
     rows = [*_leaves(mapped.opportunity), *_leaves(mapped.submission or {}, "AwsSubmission")]
     rows += [(f"RelatedEntityIdentifiers.{a.entity_type}", a.identifier) for a in mapped.associations]
+    rows += _leaves(mapped.assignee or {}, "Assignee")
     found = []
     for path, value in rows:
         origin = mapped.origin_of(path)
@@ -129,7 +189,7 @@ def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
 
 def planned(context: Context, link: Link, before: Mapped | None = None) -> Structure:
     """What would be done for one link, and why, without doing it; ``before`` is what is stored of a linked one."""
-    actions = plan.plan_link(link, context.mapping.owned_paths, context.now)
+    actions = plan.plan_link(link, context.policy, context.now)
     return {
         "salesforce_id": link.salesforce_id,
         "name": link.name,
@@ -170,6 +230,10 @@ def to_json(action: Action) -> Structure:
         detail.update(entity_type=action.association.entity_type, identifier=action.association.identifier)
     if isinstance(action, plan.Update):
         detail["changes"] = [_change(change) for change in action.changes]
+    if isinstance(action, plan.Assign):
+        detail["assignee"] = action.assignee
+    if isinstance(action, plan.Invite):
+        detail.update(key=action.invitation.key, receiver=action.invitation.receiver, name=action.invitation.label)
     if isinstance(action, plan.Resume | plan.Drop):
         detail["operation"] = action.operation.action
     return detail

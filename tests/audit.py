@@ -6,27 +6,33 @@ Reads only what the sandbox itself kept, and what the mapping gives; it never as
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from connector.core.invitations import OVER
 from connector.core.mapping import map_record
 from connector.core.model import Mapped
+from connector.sandbox.partner_central.review import AWS_ACCOUNT
 from connector.sandbox.partner_central.service import Entry
 from connector.sync import Context
-from tests.world import World
+from tests.world import ROW, World
 
 CREATE_ONLY = ("Origin", "OpportunityTeam", "Tags")
 NOT_CONTENT = (*CREATE_ONLY, "Catalog", "ClientToken", "Identifier", "LastModifiedDate")
 SERVICE_OWNED = ("ReviewStatus", "ReviewComments", "ReviewStatusReason", "NextStepsHistory")
 START = "StartEngagementFromOpportunityTask"
+INVITE = "CreateEngagementInvitation"
+NEVER = frozenset({"ACTION_NOT_PERMITTED", "REQUIRED_FIELD_MISSING"})
+"""What AWS must never have to say to an update of ours."""
+KINDS = ("duplicate", "lost", "nulled", "token", "open", "refused")
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something that must never be. ``kind``: duplicate, lost, nulled, token or open."""
+    """Something that must never be. ``kind`` is one of KINDS."""
 
     kind: str
     text: str
@@ -34,11 +40,15 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A record, and what people put beside it at AWS: values by path, associations as (type, id)."""
+    """A record, and what people put beside it at AWS: values by path, associations as (type, id).
+
+    ``owner`` is the e-mail address of whom the mapping assigns, "" where it assigns nobody.
+    """
 
     id: str
     values: Mapping[str, Any] = field(default_factory=dict)
     associations: tuple[tuple[str, str], ...] = ()
+    owner: str = ""
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -73,8 +83,10 @@ def always(world: World, deals: Iterable[str], may_vanish: Collection[str] = ())
         *_doubled_opportunities(world, deals),
         *_doubled_tasks(world),
         *_doubled_associations(world),
+        *_doubled_invitations(world),
         *_shared_tokens(world),
         *_vanished(world, may_vanish),
+        *_forbidden(world),
     ]
 
 
@@ -103,6 +115,52 @@ def _doubled_associations(world: World) -> Iterator[Complaint]:
                 yield Complaint("duplicate", f"{what} was associated twice")
 
 
+def _doubled_invitations(world: World) -> Iterator[Complaint]:
+    """A receiver is asked once for an engagement, and again only by another row after an answer of no or none."""
+    sent: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in world.sandbox.service.invitations():
+        if one["Receiver"]["Account"]["AwsAccountId"] != AWS_ACCOUNT:
+            sent[_asked(one["EngagementId"], one)].append(one["Status"])
+    rows = _rows_by_receiver(world)
+    for asked, statuses in sent.items():
+        if len(statuses) > max(rows[asked], 1):
+            yield Complaint("duplicate", f"{len(statuses)} invitations of {asked}, {rows[asked]} rows ask for it")
+        if any(status not in OVER for status in statuses[:-1]):
+            yield Complaint("duplicate", f"{asked} was invited again after {statuses[:-1]}")
+    for entry in world.ours:
+        # AWS kept us from it, which it need not have had to.
+        if entry.operation == INVITE and entry.outcome == "ConflictException" and not entry.is_replay:
+            asked = _asked(entry.body["EngagementIdentifier"], entry.body["Invitation"])
+            yield Complaint("duplicate", f"a second invitation of {asked} was tried")
+
+
+def _asked(engagement_id: str, invitation: Mapping[str, Any]) -> tuple[str, str]:
+    return engagement_id.rpartition("/")[2], invitation["Receiver"]["Account"]["AwsAccountId"]
+
+
+def _rows_by_receiver(world: World) -> Counter[tuple[str, str]]:
+    """How many rows, deleted ones too, ask for one receiver in one engagement."""
+    engagements = {
+        found.get("PartnerOpportunityIdentifier"): found["EngagementId"]
+        for found in world.sandbox.service.opportunities()
+    }
+    rows = world.sandbox.org.store.table(ROW).rows.values()
+    return Counter(
+        (
+            str(row.get("Engagement_Id__c") or engagements.get(row["Opportunity__c"]) or ""),
+            str(row.get("Partner_AWS_Account__c") or ""),
+        )
+        for row in list(rows)
+    )
+
+
+def _forbidden(world: World) -> Iterator[Complaint]:
+    for entry in world.ours:
+        codes = NEVER & set(entry.problems)
+        if entry.operation == "UpdateOpportunity" and codes:
+            yield Complaint("refused", f"an update of {entry.body.get('Identifier')}: {', '.join(sorted(codes))}")
+
+
 def _shared_tokens(world: World) -> Iterator[Complaint]:
     uses: dict[str, set[str]] = defaultdict(set)
     for entry in world.ours:
@@ -118,7 +176,11 @@ def _vanished(world: World, may_vanish: Collection[str]) -> Iterator[Complaint]:
     held: dict[str, dict[str, Any]] = {}
     opportunities = world.sandbox.service.opportunities()
     ids = {str(found.get("PartnerOpportunityIdentifier")): str(found["Id"]) for found in opportunities}
-    for entry in list(world.sandbox.service.journal):
+    said = deque(world.said_at_aws)
+    for number, entry in enumerate(list(world.sandbox.service.journal)):
+        while said and said[0][0] <= number:
+            _, about, values = said.popleft()
+            held.setdefault(about, {}).update(leaves(_nested(values)))
         identifier = _written(entry, ids)
         if identifier is None:
             continue
@@ -165,7 +227,31 @@ def _settled(world: World, context: Context, deal: Deal) -> Iterator[Complaint]:
     for name, value in expected.items():
         if record[name] != value:
             yield Complaint("lost", f"{deal.id} shows {name} {record[name]!r} where it should show {value!r}")
-    yield from unlike_at_aws(opportunity, mapped_now(context, deal.id), deal)
+    if deal.owner and deal.owner not in [member.get("Email") for member in opportunity["OpportunityTeam"]]:
+        yield Complaint("lost", f"{deal.id} is not assigned to {deal.owner}")
+    mapped = mapped_now(context, deal.id)
+    yield from unlike_at_aws(opportunity, mapped, deal)
+    yield from _uninvited(world, opportunity, mapped)
+
+
+def _uninvited(world: World, opportunity: Mapping[str, Any], mapped: Mapped) -> Iterator[Complaint]:
+    """Every complete row has its invitation at AWS, and shows it."""
+    for wanted in (one for one in mapped.invitations if not one.problems and not one.key.startswith("[")):
+        engagement = wanted.engagement_id or opportunity["EngagementId"]
+        sent = [one for one in world.invitations_of(wanted.receiver) if one["EngagementId"] == engagement]
+        row = world.row(wanted.key)
+        own = [one for one in sent if one["Id"] == row["Invitation_Id__c"]]
+        if not own:
+            told = (
+                f"{len(sent)} were sent, the row shows {row['Invitation_Id__c']!r}: {row['Invitation_Sync_Message__c']}"
+            )
+            yield Complaint("lost", f"the invitation of {wanted.receiver}; {told}")
+            continue
+        shown = {"Invitation_Arn__c": own[0]["Arn"], "Invitation_Status__c": own[0]["Status"]}
+        shown |= {"Rejection_Reason__c": own[0].get("RejectionReason"), "Invitation_Sync_Status__c": "Synced"}
+        for name, value in shown.items():
+            if row[name] != value:
+                yield Complaint("lost", f"the row of {wanted.receiver} shows {name} {row[name]!r}, not {value!r}")
 
 
 def mapped_now(context: Context, salesforce_id: str) -> Mapped:
@@ -204,9 +290,9 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count(complaints: Iterable[Complaint]) -> dict[str, int]:
-    """How many of each kind, for the figures; the three that matter most are named when there are none."""
+    """How many of each kind, for the figures; every kind is named."""
     found = Counter(complaint.kind for complaint in complaints)
-    return {kind: found[kind] for kind in ("duplicate", "lost", "nulled", "token", "open")}
+    return {kind: found[kind] for kind in KINDS}
 
 
 def value_at(structure: Any, path: str) -> Any:

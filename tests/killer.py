@@ -33,7 +33,6 @@ from connector import daemon
 from connector.adapters.partner_central import model
 from connector.core import retry
 from connector.ports import Clock
-from connector.resources import packaged
 from connector.sync.settle import settle
 from tests.world import ENVIRONMENT, SHORTENED
 
@@ -140,6 +139,7 @@ class Nursery:
     counts: dict[int, mmap.mmap] = field(default_factory=dict)
 
     def start(self, command: dict[str, Any]) -> dict[str, Any]:
+        read_mappings(Path(command["config"]))
         shared = mmap.mmap(-1, _COUNTS.size)
         pid = os.fork()
         if pid == 0:
@@ -174,7 +174,7 @@ def _live(command: dict[str, Any], shared: mmap.mmap) -> None:
 
 
 def warm_up() -> None:
-    """Read once what every child would read anew: modules, AWS's model, the mapping."""
+    """Read once what every child would read anew: modules, AWS's model."""
     import boto3
     import simple_salesforce.api  # noqa: F401
 
@@ -182,8 +182,12 @@ def warm_up() -> None:
     boto3.Session().client(model.SERVICE, region_name="us-east-1")
     model.mapping_shapes()
     building.load_mapping = cache(building.load_mapping)
-    path = packaged("mappings", "opportunity.yaml")
-    building.load_mapping(path, building.shown_path(path))
+
+
+def read_mappings(config: Path) -> None:
+    """Compile what this configuration names, unless that was done; a child finds it ready."""
+    for connection in configuration.load(config, ENVIRONMENT).connections.values():
+        building.load_mapping(connection.mapping, building.shown_path(connection.mapping))
 
 
 def main() -> None:

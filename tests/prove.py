@@ -26,8 +26,10 @@ PARTS = (
     "tests/sync/test_recovery.py",
     "tests/sync/test_machine.py",
     "tests/sync/test_salesforce_stress.py",
+    "tests/sync/test_life.py",
+    "tests/sync/test_invitations.py",
 )
-WRONG = ("duplicate", "lost", "nulled", "token", "open")
+WRONG = ("duplicate", "lost", "nulled", "token", "open", "refused")
 DEFAULT_SEED = 20261122
 
 
@@ -74,10 +76,10 @@ def _sum(tests: list[dict[str, Any]]) -> dict[str, Any]:
     for figures in (test["figures"] for test in tests):
         if "family" in figures:
             kills[figures["family"]] += figures["kills"]
-            wrong.update({kind: figures[kind] for kind in WRONG})
+            wrong.update({kind: figures.get(kind, 0) for kind in WRONG})
         if "fault" in figures:
             faults[figures["operation"]] += figures.get("strikes", 1)
-        if "machine" in figures:
+        if "machine" in figures or "life" in figures:
             machine.update({name: figures.get(name, 0) for name in ("examples", "steps")})
         if "seed" in figures:
             seeds.add(figures["seed"])

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from connector.sandbox.partner_central.settings import Settings
 from connector.sync import Context
 from tests import audit
 from tests.audit import Complaint, Deal
-from tests.world import ENVIRONMENT, World, wait_until, world
+from tests.world import ENVIRONMENT, INVITING, ROW, World, wait_until, world
 
 ROOT = Path(__file__).parents[1]
 PROVE = bool(os.environ.get("CONNECTOR_PROVE"))
@@ -35,6 +35,16 @@ SEED = int(os.environ.get("CONNECTOR_SEED", "20261122"))
 BEYOND = 4
 """Commits past those of an undisturbed run that a run may make when it has to wait once more than that one."""
 HAND_MADE = "Agreed with the alliance lead on the phone."
+MANY = 100_000
+"""More partners are invited here than anybody means to invite in a day."""
+PARTNERS = ("222233334444", "333344445555", "444455556666")
+ASSIGN = """version: 1
+assign:
+  Email: {from: Owner.Email, transform: email}
+  FirstName: Owner.FirstName
+  LastName: Owner.LastName
+  BusinessTitle: {value: PartnerAccountManager}
+"""
 Tell = Callable[[str, object], None]
 
 
@@ -112,8 +122,10 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, settings: Settings | None = None) -> Iterator[Stage]:
-    with world(folder, settings or Settings(quotas=False)) as made:
+def stage(folder: Path, settings: Settings | None = None, mapping: tuple[str, ...] = ()) -> Iterator[Stage]:
+    (folder / "assign.yaml").write_text(ASSIGN, encoding="utf-8")
+    with world(folder, settings or Settings(quotas=False), mapping=mapping) as made:
+        made.write_config(f"    limits: {{invitations_per_day: {MANY}}}\n")
         text = made.config.read_text(encoding="utf-8")
         made.config.write_text("schedule: {pull: 1s, observe: 1s}\n" + text, encoding="utf-8")
         with pytest.MonkeyPatch.context() as patched:
@@ -213,7 +225,174 @@ def first_start(stage: Stage, world: World) -> Callable[[], Deal]:
     return ready
 
 
+def invited_at_once(_: Stage, world: World) -> Callable[[], Deal]:
+    """A record with three invitation rows from the beginning."""
+
+    def ready() -> Deal:
+        deal = Deal(world.opportunity())
+        for account in PARTNERS:
+            world.invite(deal.id, account)
+        return deal
+
+    return ready
+
+
+Decide = Callable[[World, str], Deal]
+
+
+def submitted(stage: Stage, decide: Decide, **fields: Any) -> Callable[[], Deal]:
+    """Gives records that AWS has, each after ``decide``; ten are made at a time."""
+    waiting: list[Deal] = []
+
+    def ready() -> Deal:
+        if not waiting:
+            ids = [stage.world.opportunity(**fields) for _ in range(10 if PROVE else 4)]
+            stage.killer.settle(*ids)
+            waiting.extend(decide(stage.world, salesforce_id) for salesforce_id in ids)
+        return waiting.pop(0)
+
+    return ready
+
+
+def id_of(world: World, salesforce_id: str) -> str:
+    (found,) = world.at_aws(salesforce_id)
+    return str(found["Id"])
+
+
+def as_it_is(_: World, salesforce_id: str) -> Deal:
+    return Deal(salesforce_id)
+
+
+def asked_for_changes(world: World, salesforce_id: str) -> Deal:
+    """AWS's reviewer asks for something, and notes something else."""
+    identifier = id_of(world, salesforce_id)
+    world.sandbox.service.review(identifier, "In review")
+    world.sandbox.service.review(identifier, "Action Required", "What exactly is the problem?")
+    world.change_at_aws(identifier, **{"Project.AdditionalComments": HAND_MADE})
+    return Deal(salesforce_id, {"Project.AdditionalComments": HAND_MADE})
+
+
+def approved(world: World, salesforce_id: str) -> Deal:
+    """AWS approves it, and people there add what the mapping does not know."""
+    identifier = id_of(world, salesforce_id)
+    world.sandbox.service.review(identifier, "In review")
+    world.sandbox.service.review(identifier, "Approved")
+    values = {"Project.AdditionalComments": HAND_MADE, "Customer.Account.Duns": "123456789"}
+    world.change_at_aws(identifier, **values)
+    world.associate_at_aws(identifier, "AwsProducts", "AmazonRDSforPostgreSQL")
+    return Deal(salesforce_id, values, (("AwsProducts", "AmazonRDSforPostgreSQL"),))
+
+
+def invited(stage: Stage, world: World) -> Callable[[], Deal]:
+    """Three rows are added to a record that AWS has: every commit is about an invitation."""
+    take = submitted(stage, as_it_is)
+
+    def ready() -> Deal:
+        deal = take()
+        for account in PARTNERS:
+            world.invite(deal.id, account)
+        return deal
+
+    return ready
+
+
+def invited_unheard(stage: Stage, world: World) -> Callable[[], Deal]:
+    """AWS carries each invitation out, answers 500, and remembers no token: only looking first helps."""
+    world.sandbox.service.configure(token_lifetime=0.0)
+    take = invited(stage, world)
+
+    def ready() -> Deal:
+        deal = take()
+        world.sandbox.faults.clear()
+        world.sandbox.faults.add(on=audit.INVITE, at="after", do="status", status=500, times=3)
+        return deal
+
+    return ready
+
+
+def answered(stage: Stage, world: World) -> Callable[[], Deal]:
+    """Two partners answered; the row of one names another partner since, and a new row asks one again."""
+    take = submitted(stage, as_it_is)
+    waiting: list[tuple[Deal, list[str]]] = []
+
+    def fill() -> None:
+        deals = [take() for _ in range(10 if PROVE else 4)]
+        waiting.extend((deal, [world.invite(deal.id, account) for account in PARTNERS]) for deal in deals)
+        stage.killer.settle(*(deal.id for deal in deals))
+
+    def ready() -> Deal:
+        if not waiting:
+            fill()
+        deal, rows = waiting.pop(0)
+        for row, answer in zip(rows, (("ACCEPTED", None), ("REJECTED", "Unable to support")), strict=False):
+            world.sandbox.service.answer_invitation(world.row(row)["Invitation_Id__c"], *answer)
+        world.sandbox.service.answer_invitation(world.row(rows[2])["Invitation_Id__c"], "EXPIRED")
+        world.edit_row(rows[1], Partner_AWS_Account__c="555566667777")
+        world.invite(deal.id, PARTNERS[2], Message__c="Once more: shall we?")
+        return deal
+
+    return ready
+
+
+def fixed(stage: Stage, world: World) -> Callable[[], Deal]:
+    """AWS asks for a change, and the seller makes it."""
+    take = submitted(stage, asked_for_changes)
+
+    def ready() -> Deal:
+        deal = take()
+        world.edit(deal.id, AWS_Business_Problem__c="Their data centre in Austin closes next year and all has to move.")
+        return deal
+
+    return ready
+
+
+def edited_approved(stage: Stage, world: World) -> Callable[[], Deal]:
+    """An approved deal is edited: attach, update, detach."""
+    take = submitted(stage, approved)
+
+    def ready() -> Deal:
+        deal = take()
+        world.edit(deal.id, NextStep="Call them on Monday", Amount=240000, AWS_Solution_Ids__c="S-0001112")
+        return deal
+
+    return ready
+
+
+def launched(stage: Stage, world: World) -> Callable[[], Deal]:
+    """An approved deal is won: the stage and what AWS wants with it go in one update."""
+    take = submitted(stage, approved)
+
+    def ready() -> Deal:
+        deal = take()
+        world.edit(deal.id, StageName="Closed Won", AWS_Customer_Account_Id__c="111122223333")
+        return deal
+
+    return ready
+
+
+def assigned(stage: Stage, world: World) -> Callable[[], Deal]:
+    """An approved deal gets another owner, and one more partner."""
+    first, second = (world.sandbox.org.add_user("Sam", name, f"{name}@partner.example") for name in ("one", "two"))
+    take = submitted(stage, approved, OwnerId=first)
+
+    def ready() -> Deal:
+        deal = take()
+        world.edit(deal.id, OwnerId=second)
+        world.invite(deal.id, PARTNERS[0])
+        return replace(deal, owner="two@partner.example")
+
+    return ready
+
+
 STORIES = (new, forgotten_tokens, lost_answers, failed_task, edited_draft, made_by_hand)
+LATER = (invited, assigned)
+MORE = (*STORIES, *LATER, invited_at_once, invited_unheard, answered, fixed, edited_approved, launched)
+INVITATIONS = (invited_at_once, invited, invited_unheard, answered)
+MAPPINGS = {**dict.fromkeys(INVITATIONS, INVITING), assigned: (*INVITING, "assign.yaml")}
+"""The files of a story that needs more than the default one."""
+AGAIN = (new, edited_draft, invited_at_once, invited, answered, edited_approved)
+SAMPLES = {new: 5, invited: 3, assigned: 1}
+"""Deaths in the short form; of the others two."""
 
 
 def moments_of(commits: int, chosen: random.Random, most: int) -> list[tuple[int, str]]:
@@ -239,10 +418,10 @@ def tell(figures: Tell, family: str, stage: Stage, seed: int) -> None:
     figures("figures", json.dumps(told))
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", MORE if PROVE else (*STORIES, *LATER))
 def test_dying_at_any_commit(tmp_path: Path, story: Any, record_property: Tell) -> None:
     chosen = random.Random(f"{SEED} {story.__name__}")
-    with stage(tmp_path) as made:
+    with stage(tmp_path, mapping=MAPPINGS.get(story, ())) as made:
         try:
             ready = story(made, made.world)
             made.killer.settle(made.world.opportunity())
@@ -251,7 +430,7 @@ def test_dying_at_any_commit(tmp_path: Path, story: Any, record_property: Tell) 
             made.judge(deal, "an undisturbed run")
             assert undisturbed["commits"] == undisturbed["traced"], "a commit was left out"
             lived = 0
-            for at, when in moments_of(undisturbed["commits"], chosen, 5 if story is new else 2):
+            for at, when in moments_of(undisturbed["commits"], chosen, SAMPLES.get(story, 2)):
                 lived += die_and_recover(made, ready(), at, when)
             assert made.kills >= 1
             assert lived or not PROVE, "the last run outlived its commits, so none was left out"
@@ -278,10 +457,10 @@ def test_dying_in_the_very_first_start(tmp_path: Path, record_property: Tell) ->
             tell(record_property, "commits: first start", made, SEED)
 
 
-@pytest.mark.parametrize("story", [new, edited_draft] if PROVE else [new])
+@pytest.mark.parametrize("story", [*AGAIN] if PROVE else [invited_at_once])
 def test_dying_again_in_the_recovery(tmp_path: Path, story: Any, record_property: Tell) -> None:
     chosen = random.Random(f"{SEED} again {story.__name__}")
-    with stage(tmp_path) as made:
+    with stage(tmp_path, mapping=MAPPINGS.get(story, ())) as made:
         try:
             ready = story(made, made.world)
             made.killer.settle(made.world.opportunity())
@@ -294,11 +473,11 @@ def test_dying_again_in_the_recovery(tmp_path: Path, story: Any, record_property
             tell(record_property, f"twice: {story.__name__}", made, SEED)
 
 
-@pytest.mark.parametrize("story", [new, edited_draft] if PROVE else [new])
+@pytest.mark.parametrize("story", [new, edited_draft, invited_at_once] if PROVE else [invited_at_once])
 def test_the_daemon_dies_at_any_commit(tmp_path: Path, story: Any, record_property: Tell) -> None:
     """The scheduler and its jobs, not only one settling run: here the commits of all verbs interleave."""
     chosen = random.Random(f"{SEED} daemon {story.__name__}")
-    with stage(tmp_path) as made:
+    with stage(tmp_path, mapping=MAPPINGS.get(story, ())) as made:
         try:
             ready = story(made, made.world)
             made.killer.settle(made.world.opportunity())
@@ -316,7 +495,61 @@ def test_the_daemon_dies_at_any_commit(tmp_path: Path, story: Any, record_proper
 
 def is_synced(world: World, deal: Deal) -> bool:
     record = world.record(deal.id)
-    return bool(record["AWS_Sync_Status__c"] == "Synced" and record["AWS_Review_Status__c"] == "Submitted")
+    rows = [row for row in world.sandbox.org.records(ROW) if row["Opportunity__c"] == deal.id]
+    is_shown = all(row.get("Invitation_Status__c") == "PENDING" for row in rows)
+    return bool(record["AWS_Sync_Status__c"] == "Synced" and record["AWS_Review_Status__c"] == "Submitted" and is_shown)
+
+
+# A whole life.
+
+
+def begun(world: World, deal: Deal) -> Deal:
+    world.invite(deal.id, PARTNERS[0])
+    return deal
+
+
+def mended(world: World, deal: Deal) -> Deal:
+    """AWS asks for a change; a partner accepts; the seller mends, and asks another partner."""
+    deal = asked_for_changes(world, deal.id)
+    world.sandbox.service.answer_invitation(world.invitations_of(PARTNERS[0])[-1]["Id"], "ACCEPTED")
+    world.edit(deal.id, AWS_Business_Problem__c="Their data centre in Austin closes next year and all has to move.")
+    world.invite(deal.id, PARTNERS[1])
+    return deal
+
+
+def worked_on(world: World, deal: Deal) -> Deal:
+    """AWS approves; a partner declines; the seller exchanges the solution and edits."""
+    deal = approved(world, deal.id)
+    world.sandbox.service.answer_invitation(
+        world.invitations_of(PARTNERS[1])[-1]["Id"], "REJECTED", "Next steps unclear"
+    )
+    world.edit(deal.id, NextStep="Sign", Amount=240000, AWS_Solution_Ids__c="S-0001112")
+    return deal
+
+
+def won(world: World, deal: Deal) -> Deal:
+    world.edit(deal.id, StageName="Closed Won", AWS_Customer_Account_Id__c="111122223333")
+    return deal
+
+
+LIFE = (begun, mended, worked_on, won)
+
+
+@pytest.mark.parametrize("number", range(4 if PROVE else 1))
+def test_a_life_with_deaths_in_every_part(tmp_path: Path, number: int, record_property: Tell) -> None:
+    """From the first row to the launch, with a death and a recovery after whatever sellers, AWS and partners did."""
+    chosen = random.Random(f"{SEED + number} life")
+    with stage(tmp_path, mapping=INVITING) as made:
+        try:
+            for _ in range(8 if PROVE else 1):
+                deal = Deal(made.world.opportunity())
+                for part in LIFE:
+                    deal = part(made.world, deal)
+                    at, when = chosen.randint(1, 6), chosen.choice(["before", "after"])
+                    die_and_recover(made, deal, at, when)
+            assert made.kills >= len(LIFE)
+        finally:
+            tell(record_property, "life", made, SEED + number)
 
 
 # Random moments.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter, defaultdict
@@ -9,12 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from botocore.loaders import JSONFileLoader
+
+from connector import app as building
 from connector import config as configuration
 from connector import report
+from connector.adapters.clock import SystemClock
 from connector.app import App
 from connector.sandbox.partner_central.service import Entry
 from connector.sandbox.partner_central.settings import Settings
@@ -44,22 +50,29 @@ UPDATABLE = (
     "SoftwareRevenue",
 )
 """What UpdateOpportunity takes of an opportunity, beside its id."""
+INVITING = ("mappings/opportunity.yaml", "mappings/invitations.yaml")
+"""The shipped mapping with its invitations."""
+ROW = "AWS_Partner_Invitation__c"
 
 
 @dataclass
 class World:
-    """One sandbox, one configuration file, one ledger."""
+    """One sandbox, one configuration file, one ledger. ``mapping`` are its files; none stand for the default one."""
 
     sandbox: Sandbox
     folder: Path
     hands: list[int] = field(default_factory=list)
+    mapping: tuple[str, ...] = ()
+    said_at_aws: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
         return self.folder / "config.yaml"
 
     def write_config(self, extra: str = "") -> Path:
-        self.config.write_text(self.sandbox.config_text("sqlite:///ledger.db") + QUOTA + extra, encoding="utf-8")
+        mapping = f"    mapping: {json.dumps(self.mapping)}\n" if self.mapping else ""
+        text = self.sandbox.config_text("sqlite:///ledger.db") + QUOTA + mapping + extra
+        self.config.write_text(text, encoding="utf-8")
         return self.config
 
     def app(self) -> App:
@@ -122,6 +135,38 @@ class World:
     def edit(self, salesforce_id: str, **fields: Any) -> None:
         self.sandbox.org.update("Opportunity", salesforce_id, fields)
 
+    def invite(self, salesforce_id: str, account: str, **fields: Any) -> str:
+        """A complete invitation row of a record; gives its id."""
+        complete = {
+            "Opportunity__c": salesforce_id,
+            "Partner_Name__c": f"Partner {account}",
+            "Partner_AWS_Account__c": account,
+            "Message__c": "We would like to do this with you.",
+            "Responsibilities__c": "Reseller",
+            "Sender_First_Name__c": "Ina",
+            "Sender_Last_Name__c": "Invites",
+            "Sender_Title__c": "Alliance Lead",
+            "Sender_Email__c": "ina@partner.example",
+        }
+        return self.sandbox.org.insert(ROW, {**complete, **fields})
+
+    def row(self, row_id: str) -> dict[str, Any]:
+        """An invitation row as Salesforce holds it."""
+        return defaultdict(lambda: None, self.sandbox.org.get(ROW, row_id))
+
+    def edit_row(self, row_id: str, **fields: Any) -> None:
+        self.sandbox.org.update(ROW, row_id, fields)
+
+    def invitations_of(self, account: str) -> list[dict[str, Any]]:
+        """Every invitation that this account ever got, oldest first."""
+        found = self.sandbox.service.invitations()
+        return [one for one in found if one["Receiver"]["Account"]["AwsAccountId"] == account]
+
+    def change_at_aws(self, opportunity_id: str, **changes: Any) -> None:
+        """AWS itself changes members of an opportunity, by dotted path; what it says may not vanish later."""
+        self.sandbox.service.edit_at_aws(opportunity_id, **changes)
+        self.said_at_aws.append((len(self.sandbox.service.journal), opportunity_id, changes))
+
     def at_aws(self, salesforce_id: str) -> list[dict[str, Any]]:
         """Every opportunity at AWS that carries this record's id: never more than one."""
         found = self.sandbox.service.opportunities()
@@ -183,14 +228,31 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, settings: Settings = FAST, *, seed: bool = False) -> Iterator[World]:
-    """A world in ``folder``, in which nobody waits long for AWS."""
+def world(
+    folder: Path, settings: Settings = FAST, *, seed: bool = False, mapping: tuple[str, ...] = ()
+) -> Iterator[World]:
+    """A world in ``folder``, in which nobody waits long for AWS. ``mapping``: see World."""
     with ExitStack() as stack:
         for module, name, seconds in SHORTENED:
             stack.enter_context(mock.patch.object(module, name, timedelta(seconds=seconds)))
-        made = World(stack.enter_context(Sandbox(directory=folder, settings=settings, seed=seed)), folder)
+        sandbox = stack.enter_context(Sandbox(directory=folder, settings=settings, seed=seed))
+        made = World(sandbox, folder, mapping=mapping)
         made.write_config()
         yield made
+
+
+@contextmanager
+def quick_starts() -> Iterator[None]:
+    """Every start of a connector reads a mapping and AWS's model only if none did before, and nobody sleeps long."""
+    sleep = SystemClock.sleep
+    with ExitStack() as stack:
+        for owner, name, value in (
+            (building, "load_mapping", cache(building.load_mapping)),
+            (JSONFileLoader, "load_file", cache(JSONFileLoader.load_file)),
+            (SystemClock, "sleep", lambda clock, seconds: sleep(clock, min(seconds, 0.05))),
+        ):
+            stack.enter_context(mock.patch.object(owner, name, value))
+        yield
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:

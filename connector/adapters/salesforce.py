@@ -40,6 +40,8 @@ from connector.ports import (
 
 __all__ = ["SalesforceClient", "SalesforceSettings"]
 
+_DECIMALS = {"currency", "double", "int", "percent"}
+"""Types of which describe tells how many decimals are kept."""
 _BARRED = {"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE"}
 """A field is missing, hidden or read-only for the integration user."""
 
@@ -95,6 +97,10 @@ class SalesforceClient:
     def describe(self, sobject: str) -> Mapping[str, FieldInfo]:
         """The object's fields by API name, as far as the integration user sees them; an hour old at most."""
         return self._description(sobject).fields
+
+    def child(self, sobject: str, relationship: str) -> str:
+        """The child object behind a child relationship. Raises AccessDenied where the integration user sees none."""
+        return self._child(sobject, relationship)[0]
 
     def changes(self, selection: Selection, since: datetime | None) -> Changes:
         """What changed since that instant of Salesforce's clock; ``since`` is used as it is, without overlap.
@@ -358,4 +364,5 @@ def _to_field(field: Structure) -> FieldInfo:
         length=int(field.get("length") or 0),
         updateable=bool(field.get("updateable")),
         picklist=tuple(value["value"] for value in field.get("picklistValues") or () if value.get("active")),
+        scale=int(field.get("scale") or 0) if field["type"] in _DECIMALS else None,
     )

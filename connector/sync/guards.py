@@ -15,7 +15,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from connector.core.guard import CreatesPerDay, CreatesPerPass, Limits, MappingChange, MappingTally, Release
+from connector.core.guard import (
+    CreatesPerDay,
+    CreatesPerPass,
+    InvitationsPerDay,
+    Limits,
+    MappingChange,
+    MappingTally,
+    Release,
+)
 from connector.core.model import Link, Structure
 from connector.core.plan import Act, Adopt, Create, Drop, Read, Resume, Wait, plan_link
 from connector.core.selection import to_id18
@@ -101,6 +109,20 @@ def may_create(context: Context, link: Link) -> Wait | None:
             context.guards.begun += 1
             return None
     return None if is_released(context, link, now=True) else refused
+
+
+def may_invite(context: Context, link: Link) -> Wait | None:
+    """None where a partner may be invited for this link; else why not. Call it under ``context.creating``, as above."""
+    guard = _invitations_today(context.ledger, context.name, context.limits, context.now)
+    if not guard.is_reached or is_released(context, link, now=True):
+        return None
+    _tell_once(context, "invitations", guard.refusal())
+    return Wait(str(guard.refusal()), context.now + TRY_DAY_AGAIN)
+
+
+def _invitations_today(ledger: Ledger, connection: str, limits: Limits, now: datetime) -> InvitationsPerDay:
+    sent = ledger.begun_since(connection, "CreateEngagementInvitation", now - _DAY)
+    return InvitationsPerDay(limits.invitations_per_day, sent)
 
 
 @contextmanager
@@ -216,7 +238,7 @@ def creates_waiting(context: Context) -> int:
     while page := context.ledger.creates_in_doubt(*context.key, ids, after, _PAGE):
         for salesforce_id, mapped, refusal in page:
             link = Link(0, *context.key, salesforce_id, mapped=mapped, refusal=refusal)
-            wants_create = isinstance(plan_link(link, frozenset(), context.now)[0], Create)
+            wants_create = isinstance(plan_link(link, context.policy, context.now)[0], Create)
             waiting += wants_create and not released.covers(salesforce_id, mapped.fingerprint)
         after = page[-1][0]
     return waiting
@@ -346,6 +368,9 @@ def standing(ledger: Ledger, connection: str, limits: Limits, now: datetime) -> 
     day = CreatesPerDay(limits.creates_per_day, ledger.creates_besides(connection, now - _DAY, list(released.records)))
     if day.is_reached:
         found["creates_per_day"] = day.refusal()
+    invited = _invitations_today(ledger, connection, limits, now)
+    if invited.is_reached and invited.sent:
+        found["invitations_per_day"] = invited.refusal()
     return found
 
 

@@ -7,18 +7,35 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
-from connector.core import diff
+from connector.core import diff, invitations
+from connector.core.diff import Change, value_at
 from connector.core.lifecycle import ReviewStatus, TaskStatus
+from connector.core.mapping.nodes import leaves_of
 from connector.core.messages import explain_error, explain_reason, parse_task_message, to_aws_path
-from connector.core.model import Association, Link, Mapped, Operation, Problem, Refusal, Structure, Task
-from connector.core.plan import told
+from connector.core.model import (
+    Association,
+    Link,
+    Mapped,
+    Operation,
+    Origin,
+    Problem,
+    Refusal,
+    SentInvitation,
+    Structure,
+    Task,
+)
+from connector.core.plan import OWNER, told
 from connector.core.retry import ATTEMPTS_OF_A_TASK, next_attempt
+from connector.core.schema import steps_of
 from connector.errors import Detail
 from connector.ports import LinkChanges
 from connector.sync.context import Context
 
 CONFIRM_AFTER = timedelta(seconds=2)
 """AWS has been seen to answer COMPLETE and to fail a moment later, so every task is looked at once more."""
+
+ANSWER_AFTER = timedelta(seconds=5)
+"""How long after an invitation was sent AWS is first asked about it."""
 
 PENDING_AFTER = timedelta(seconds=10)
 """And then this often at most, as long as its opportunity is still Pending Submission."""
@@ -43,10 +60,72 @@ def learned_from_create(context: Context, link: Link, operation: Operation, resp
 
 
 def _learned_update(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
-    existing = {**(link.existing or {}), **operation.body, "Id": response["Id"]}
-    existing["LastModifiedDate"] = response.get("LastModifiedDate")
-    base = diff.agree_on(operation.intent.get("base"), diff.agreed_associations(link.base))
-    return {"existing": existing, "base": base, "refusal": None, "attempts": 0}
+    # It replaced everything that it may have: what its body lacks is gone.
+    replaced = context.partner_central.input_shape("UpdateOpportunity").members
+    kept = {name: value for name, value in (link.existing or {}).items() if name not in replaced}
+    known = {**kept, **operation.body, "Id": response["Id"]}
+    known["LastModifiedDate"] = response.get("LastModifiedDate")
+    # A fix of what was asked for puts it back into the review: AWS is asked in which state it is now.
+    is_fix = value_at(known, "LifeCycle.ReviewStatus") == ReviewStatus.ACTION_REQUIRED
+    return {
+        "existing": None if is_fix else known,
+        "base": agreed_by(link, operation),
+        "refusal": None,
+        "attempts": 0,
+    }
+
+
+def agreed_by(link: Link, operation: Operation) -> Structure | None:
+    """The base once an update has landed."""
+    if "base" in operation.intent:  # written ahead by an earlier version, which always sent everything
+        return diff.agree_on(operation.intent["base"], diff.agreed_associations(link.base))
+    return diff.base_after(link.base, changes_of(operation))
+
+
+def changes_of(operation: Operation) -> tuple[Change, ...]:
+    """What an update was to change."""
+    return tuple(Change(path, None, after) for path, after in operation.intent.get("changes", ()))
+
+
+def seen_whole(context: Context, link: Link, existing: Structure) -> LinkChanges:
+    """The facts that follow from a whole GetOpportunity."""
+    changes: LinkChanges = {"existing": existing, "attached": diff.attached_of(existing)}
+    if link.mapped is None:
+        return changes
+    mapped, owned = link.mapped, context.mapping.owned_paths
+    if link.base is None:
+        changes["base"] = diff.base_of_adopted(mapped.opportunity, existing, mapped.associations, owned)
+    else:
+        changes["base"] = diff.agreed_base(link.base, mapped.opportunity, existing, owned)
+    return changes
+
+
+def _learned_assign(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    refusals = {subject: refusal for subject, refusal in link.refusals.items() if subject != OWNER}
+    return {"assigned": operation.body["Assignee"], "refusals": refusals, "attempts": 0}
+
+
+def _learned_invite(context: Context, link: Link, operation: Operation, response: Structure) -> LinkChanges:
+    # An invitation begins as PENDING; the list of invitations tells the rest, dates included.
+    facts = {"Id": response["Id"], "Arn": response["Arn"], "Status": invitations.PENDING}
+    intent, engagement_id = operation.intent, operation.body["EngagementIdentifier"]
+    return learned_invitation(context, link, intent["key"], intent["receiver"], engagement_id, facts)
+
+
+def learned_invitation(
+    context: Context, link: Link, key: str, receiver: str, engagement_id: str, facts: Structure
+) -> LinkChanges:
+    """The facts that follow once AWS has this invitation."""
+    sent = SentInvitation(key, receiver, engagement_id, facts)
+    subject = invitations.subject_of(key)
+    refusals = {name: refusal for name, refusal in link.refusals.items() if name != subject}
+    is_open = sent.status not in invitations.ANSWERED
+    return {
+        "invitations": (*link.invitations, sent),
+        "refusals": refusals,
+        "answer_at": context.now + ANSWER_AFTER if is_open or link.answers_open else None,
+        "attempts": 0,
+    }
 
 
 def association_of(operation: Operation) -> Association:
@@ -119,20 +198,43 @@ def _refusal_of(context: Context, link: Link, task: Task, submitted: str) -> Ref
     return Refusal("StartEngagementFromOpportunityTask", submitted or link.mapped.fingerprint, message, problems)
 
 
-def to_problems(context: Context, mapped: Mapped, details: tuple[Detail, ...], fallback: str) -> tuple[Problem, ...]:
+def to_problems(
+    context: Context, mapped: Mapped, details: tuple[Detail, ...], fallback: str, root: str = "", key: str = ""
+) -> tuple[Problem, ...]:
     """AWS's error list in the seller's words: each entry at the Salesforce field and line its value came from.
 
-    ``fallback`` is the path of an entry that names no field.
+    ``fallback`` is the path of an entry that names no field. ``root`` is the part of the request that the entries are
+    about where that is not the opportunity: ``Assignee``, or ``Invitation`` with that invitation's key.
     """
     found = []
     for detail in details:
-        path = to_aws_path(detail.field, context.mapping.shape) if detail.field else fallback
-        path = _ASSOCIATIONS.get(path.lower(), path)
+        path = _path_of(context, detail.field, root) if detail.field else fallback
         meaning = explain_error(detail.code)
         told_by_aws = f"AWS: {detail.message or meaning.sentence}"
         problem = Problem(path, told_by_aws, meaning.cure, detail.code.lower() or "aws", "submit")
-        found.append(problem.located(mapped.origin_of(path)))
+        found.append(problem.located(mapped.origin_of(path) or _origin_in_invitation(context, path, key)))
     return tuple(found)
+
+
+def _origin_in_invitation(context: Context, path: str, key: str) -> Origin | None:
+    """The line that a value of the invitation with this key comes from."""
+    found = context.mapping.invitations
+    if found is None or not key:
+        return None
+    index = int(key.strip("[]")) if key.startswith("[") else 0
+    if index >= len(found.items):
+        return None
+    leaves = leaves_of(found.items[index].tree)
+    return next((leaf.origin for leaf in leaves if steps_of(leaf.path) == steps_of(path)), None)
+
+
+def _path_of(context: Context, field: str, root: str) -> str:
+    """The AWS path, in its own spelling, of a field as AWS's errors name it."""
+    if not root:
+        path = to_aws_path(field, context.mapping.shape)
+        return _ASSOCIATIONS.get(path.lower(), path)
+    operation = "AssignOpportunity" if root == "Assignee" else "CreateEngagementInvitation"
+    return to_aws_path(field, context.partner_central.input_shape(operation))
 
 
 _ASSOCIATIONS = {"relatedentityidentifiers.solutions": "RelatedEntityIdentifiers.Solutions"}
@@ -144,4 +246,6 @@ LEARNED: Mapping[str, Callable[[Context, Link, Operation, Structure], LinkChange
     "AssociateOpportunity": _learned_attach,
     "DisassociateOpportunity": _learned_detach,
     "StartEngagementFromOpportunityTask": _learned_submit,
+    "AssignOpportunity": _learned_assign,
+    "CreateEngagementInvitation": _learned_invite,
 }

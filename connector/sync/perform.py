@@ -12,32 +12,46 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.core import diff
+from connector.core import diff, edits
+from connector.core.edits import Edits
+from connector.core.invitations import subject_of
 from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
-from connector.core.model import Link, Operation, Refusal, Structure
+from connector.core.model import Link, Mapped, Operation, Refusal, Structure, fingerprint
 from connector.core.plan import (
+    OWNER,
     Act,
     Action,
     Adopt,
+    Assign,
     Attach,
     Create,
     Detach,
     Drop,
+    Invite,
     Read,
     Resume,
     Submit,
     Update,
     Wait,
     is_rest,
+    is_submitted,
     told,
 )
 from connector.core.retry import next_attempt
 from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
 from connector.ports import Begin, LinkChanges, Rest
 from connector.sync.context import Context
-from connector.sync.guards import may_act, may_create
-from connector.sync.learn import LEARNED, facts_of, to_problems
-from connector.sync.lookup import LOOK_UP, get_opportunity, log_operation, tasks_of
+from connector.sync.guards import may_act, may_create, may_invite
+from connector.sync.learn import LEARNED, facts_of, learned_invitation, seen_whole, to_problems
+from connector.sync.lookup import (
+    LOOK_UP,
+    engagement_of,
+    find_standing,
+    get_opportunity,
+    invitations_in,
+    log_operation,
+    tasks_of,
+)
 from connector.sync.rests import next_action, rest_of, tell_rest
 
 logger = logging.getLogger(__name__)
@@ -79,10 +93,7 @@ def _read(context: Context, link: Link, action: Read) -> Link:
     existing = get_opportunity(context, action.opportunity_id)
     tasks = tasks_of(context, action.opportunity_id)
     newest = tasks[-1] if tasks else None
-    changes: LinkChanges = {"existing": existing, "attached": diff.attached_of(existing)}
-    if link.base is None and link.mapped is not None:
-        mapped, owned = link.mapped, context.mapping.owned_paths
-        changes["base"] = diff.base_of_adopted(mapped.opportunity, existing, mapped.associations, owned)
+    changes = seen_whole(context, link, existing)
     if newest is not None:
         status = str((existing.get("LifeCycle") or {}).get("ReviewStatus") or "")
         is_over = newest.status == TaskStatus.FAILED or has_begun(status)
@@ -94,10 +105,17 @@ def _read(context: Context, link: Link, action: Read) -> Link:
 def _create(context: Context, link: Link, action: Create) -> Outcome:
     token = str(uuid.uuid4())
     begin = Begin("CreateOpportunity", {"ClientToken": token, **action.body}, token)
+    return _begin_counted(context, link, begin, may_create)
+
+
+def _begin_counted(
+    context: Context, link: Link, begin: Begin, may_begin: Callable[[Context, Link], Wait | None]
+) -> Outcome:
+    """Make a call that a limit counts, unless ``may_begin`` puts it off."""
     with ExitStack() as counting:
-        # Until it is written ahead, when the limits see it: of two creates, only one may be the last that is allowed.
+        # Until it is written ahead, when the limits see it: of two, only one may be the last that is allowed.
         counting.enter_context(context.creating)
-        put_off = may_create(context, link)
+        put_off = may_begin(context, link)
         if put_off is not None:
             return put_off
 
@@ -109,22 +127,63 @@ def _create(context: Context, link: Link, action: Create) -> Outcome:
 
 
 def _update(context: Context, link: Link, action: Update) -> Outcome:
+    """Lay the edits over AWS's record as it is at this moment, as far as AWS takes them now."""
     assert link.mapped is not None
+    existing, found = _judged_afresh(context, link, link.mapped)
+    changes = found.send
+    # What was submitted may need the association first; a draft is associated last.
+    if not changes or (found.attach and is_submitted(link)):
+        return context.ledger.change(link, context.now, **seen_whole(context, link, existing))
+    shape = context.partner_central.input_shape("UpdateOpportunity")
+    body = diff.body_of_update(existing, changes, shape, link.base)
+    intent = {
+        "changes": [[change.path, change.after] for change in changes],
+        "overrules": [[change.path, change.before] for change in edits.overruling(changes, existing)],
+    }
+    return _begin(context, link, Begin("UpdateOpportunity", body, intent=intent))
+
+
+def _judged_afresh(context: Context, link: Link, mapped: Mapped) -> tuple[Structure, Edits]:
+    """AWS's record as it is at this moment, and what becomes of the edits with it."""
     existing = get_opportunity(context, link.opportunity_id)
-    owned = context.mapping.owned_paths
-    changes = diff.changes_between(link.mapped.opportunity, existing, link.base, owned)
-    status = (existing.get("LifeCycle") or {}).get("ReviewStatus")
-    if status != ReviewStatus.PENDING or not changes:
-        agreed = diff.agreed_associations(link.base)
-        base = diff.agree_on(link.mapped.opportunity, agreed) if not changes else link.base
-        attached = diff.attached_of(existing)
-        return context.ledger.change(link, context.now, existing=existing, base=base, attached=attached)
-    body = diff.body_of_update(existing, changes, context.partner_central.input_shape("UpdateOpportunity"))
-    return _begin(context, link, Begin("UpdateOpportunity", body, intent={"base": link.mapped.opportunity}))
+    fresh = replace(link, existing=existing, attached=diff.attached_of(existing))
+    if not is_submitted(fresh):
+        fresh = fresh.with_review_status(ReviewStatus.PENDING)
+    return existing, edits.judge(fresh, mapped, context.policy, context.today)
+
+
+def _begin_at_once(context: Context, link: Link, action: Attach | Detach | Assign) -> Outcome:
+    return _begin(context, link, _begin_of(link, action))
 
 
 def _associate(context: Context, link: Link, action: Attach | Detach) -> Outcome:
-    return _begin(context, link, _begin_of(link, action))
+    """Of what was submitted AWS's word is asked first: the review may have ended since it was planned."""
+    if link.mapped is not None and is_submitted(link):
+        existing, found = _judged_afresh(context, link, link.mapped)
+        if action.association not in (*found.attach, *found.detach):
+            return context.ledger.change(link, context.now, **seen_whole(context, link, existing))
+    return _begin_at_once(context, link, action)
+
+
+def _invite(context: Context, link: Link, action: Invite) -> Outcome:
+    """Invite a partner who has no invitation to that engagement yet, whoever sent it."""
+    invitation = action.invitation
+    engagement_id = invitation.engagement_id or engagement_of(context, link)
+    if not engagement_id:
+        raise TemporaryError(f"AWS does not show the engagement of {link.opportunity_id} yet.", delay=30.0)
+    known = {one.invitation_id for one in link.invitations}
+    sent = [one for one in invitations_in(context, [engagement_id]) if one["Id"] not in known]
+    standing = find_standing(sent, invitation.receiver)
+    if standing is not None:
+        extra = {"event": "adopted", "connection": context.name, "salesforce_id": link.salesforce_id}
+        logger.warning("%s is invited already by %s: taken over.", invitation.label, standing["Id"], extra=extra)
+        changes = learned_invitation(context, link, invitation.key, invitation.receiver, engagement_id, standing)
+        return context.ledger.change(link, context.now, **changes)
+    token = str(uuid.uuid4())
+    body = {"ClientToken": token, "EngagementIdentifier": engagement_id, "Invitation": invitation.body}
+    intent = {"key": invitation.key, "receiver": invitation.receiver, "fingerprint": invitation.fingerprint}
+    begin = Begin("CreateEngagementInvitation", body, token, intent)
+    return _begin_counted(context, link, begin, may_invite)
 
 
 def _submit(context: Context, link: Link, action: Submit) -> Outcome:
@@ -135,13 +194,15 @@ def _submit(context: Context, link: Link, action: Submit) -> Outcome:
     return _begin(context, link, _begin_of(link, action))
 
 
-def _begin_of(link: Link, action: Attach | Detach | Submit) -> Begin:
+def _begin_of(link: Link, action: Attach | Detach | Submit | Assign) -> Begin:
     """The operation for an action that needs nothing from AWS to be written down."""
     if isinstance(action, Submit):
         token = str(uuid.uuid4())
         body = {"ClientToken": token, "Identifier": link.opportunity_id, "AwsSubmission": action.submission}
         intent = {"fingerprint": link.mapped.fingerprint if link.mapped is not None else ""}
         return Begin("StartEngagementFromOpportunityTask", body, token, intent)
+    if isinstance(action, Assign):
+        return Begin("AssignOpportunity", {"Identifier": link.opportunity_id, "Assignee": action.assignee})
     body = {
         "OpportunityIdentifier": link.opportunity_id,
         "RelatedEntityType": action.association.entity_type,
@@ -240,7 +301,7 @@ def _then(context: Context, link: Link, action: Action) -> Begin | Rest | None:
     """What a link's next action is to the ledger; None where AWS has to be asked something first."""
     if is_rest(action):
         return rest_of(context, link, action)
-    if not isinstance(action, Attach | Detach | Submit) or context.stopping.is_set():
+    if not isinstance(action, Attach | Detach | Submit | Assign) or context.stopping.is_set():
         return None
     if isinstance(action, Submit) and link.task is not None:
         return None
@@ -258,9 +319,11 @@ def _bear_conflict(context: Context, link: Link, error: SyncConflict) -> Link:
 
 
 def _refuse(context: Context, link: Link, error: RecordError) -> Link:
-    """AWS refused this content: nothing is sent for the link until it changes or a person says so."""
+    """AWS refused this content: nothing of the kind is sent for the link until it changes or a person says so."""
     assert link.mapped is not None
     operation = _operation_of(link)
+    if operation.action in {"AssignOpportunity", "CreateEngagementInvitation"}:
+        return _refuse_part(context, link, error)
     related = operation.body.get("RelatedEntityType")
     fallback = f"RelatedEntityIdentifiers.{related}" if related else operation.action
     details = tuple(replace(detail, field="") for detail in error.details) if related else error.details
@@ -271,6 +334,21 @@ def _refuse(context: Context, link: Link, error: RecordError) -> Link:
         changes["existing"] = None
     log_operation(context, link, operation, f"refused: {'; '.join(p.path for p in problems) or error}", logging.WARNING)
     return context.ledger.fail(link, str(error), context.now, **changes)
+
+
+def _refuse_part(context: Context, link: Link, error: RecordError) -> Link:
+    """AWS refused the owner, or one invitation: the rest of the record goes on."""
+    assert link.mapped is not None
+    operation = _operation_of(link)
+    is_owner = operation.action == "AssignOpportunity"
+    mark = fingerprint(operation.body["Assignee"]) if is_owner else operation.intent["fingerprint"]
+    root = "Assignee" if is_owner else "Invitation"
+    key = "" if is_owner else str(operation.intent["key"])
+    problems = to_problems(context, link.mapped, error.details, root, root, key)
+    refusal = Refusal(operation.action, mark, told(problems) if problems else str(error), problems)
+    subject = OWNER if is_owner else subject_of(key)
+    log_operation(context, link, operation, f"refused: {error}", logging.WARNING)
+    return context.ledger.fail(link, str(error), context.now, refusals={**link.refusals, subject: refusal})
 
 
 def _resume(context: Context, link: Link, action: Resume) -> Outcome:
@@ -299,6 +377,8 @@ _HOW: dict[type[Act], Callable[[Context, Link, Any], Outcome]] = {
     Update: _update,
     Attach: _associate,
     Detach: _associate,
+    Assign: _begin_at_once,
+    Invite: _invite,
     Submit: _submit,
     Resume: _resume,
     Drop: _drop,

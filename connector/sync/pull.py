@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice
@@ -15,8 +15,9 @@ from connector.errors import ConnectorError
 from connector.ports import Changes
 from connector.sync import guards, permissions
 from connector.sync.context import Context
-from connector.sync.records import poisoned, to_mapped
-from connector.sync.write_back import is_parked
+from connector.sync.inbound import yield_to_edits
+from connector.sync.records import poisoned, stored_of, to_mapped
+from connector.sync.rows import is_parked
 
 logger = logging.getLogger(__name__)
 
@@ -107,22 +108,38 @@ _Entry = tuple[str, str, Mapped, Structure]
 
 def store(context: Context, records: Iterable[Structure]) -> int:
     """Map and store records. Gives how many brought news. A record that cannot be mapped is held with its reason."""
-    own = permissions.writable(context)
     page = list(records)
-    entries = [_to_entry(context, record, own) for record in page]
+    hides_invitations = permissions.hides_invitations(context)
+    entries = [_to_entry(context, record, hides_invitations=hides_invitations) for record in page]
     if not entries:
         return 0
+    yield_to_edits(context, {salesforce_id: shown for salesforce_id, _, _, shown in entries})
     changed = _keep(context, entries)
     if changed < len(entries):
         _look_again(context, page)
     return changed
 
 
-def _to_entry(context: Context, record: Structure, own: frozenset[str]) -> _Entry:
-    values = {name.lower(): value for name, value in record.items()}
-    shown = {name: _json(values[name.lower()]) for name in own if name.lower() in values}
+def _to_entry(context: Context, record: Structure, *, hides_invitations: bool) -> _Entry:
     mapped = to_mapped(context, record, context.today)
-    return to_id18(record["Id"]), str(record.get("Name") or ""), mapped, shown
+    if hides_invitations:
+        # Nobody took them back: Salesforce hides them, so what was known of them stays.
+        before = stored_of(context, to_id18(record["Id"]))
+        mapped = replace(mapped, invitations=before.invitations if before is not None else ())
+    return to_id18(record["Id"]), str(record.get("Name") or ""), mapped, shown_of(context, record)
+
+
+def shown_of(context: Context, record: Structure) -> Structure:
+    """What a record shows of the fields that the sync fills, its own and those of its invitations' rows."""
+    shown = _shown_in(record, permissions.writable(context), "")
+    for row in permissions.invitations_in(context, record):
+        shown |= _shown_in(row, frozenset(context.row_fields_to_show()), f"{to_id18(row['Id'])}.")
+    return shown
+
+
+def _shown_in(record: Structure, own: frozenset[str], prefix: str) -> Structure:
+    values = {name.lower(): value for name, value in record.items()}
+    return {f"{prefix}{name}": _json(values[name.lower()]) for name in own if name.lower() in values}
 
 
 def _json(value: object) -> object:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connector.core import plan
-from connector.core.facts import unlike
 from connector.core.model import Link
 from connector.core.plan import Action
 from connector.ports import Rest
@@ -18,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def next_action(context: Context, link: Link) -> Action:
     """What has to be done for a link first."""
-    return plan.plan_link(link, context.mapping.owned_paths, context.now)[0]
+    return plan.plan_link(link, context.policy, context.now)[0]
 
 
 def come_to_rest(context: Context, planned: Sequence[tuple[Link, Action]]) -> None:
@@ -36,9 +35,9 @@ def rest_of(context: Context, link: Link, action: Action) -> Rest:
     until: datetime | None = getattr(action, "until", None)
     if not plan.is_rest(action):
         until = context.now
-    unshown = unlike(context.values_to_show(link, status, message, link.changed_at), link.shown)
-    news = link.changed_at is None or any(name not in context.stamp_fields for name in unshown)
-    return Rest(status, message, until, show=news or bool(unshown), news=news)
+    unshown = context.unshown(link, status, message)
+    news = link.changed_at is None or any(name not in context.stamp_fields for name in unshown.values)
+    return Rest(status, message, until, show=news or bool(unshown.values or unshown.taken), news=news)
 
 
 def tell_rest(context: Context, link: Link, action: Action, rest: Rest) -> None:

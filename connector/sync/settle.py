@@ -12,6 +12,7 @@ from connector.core.model import Link
 from connector.sync import learn
 from connector.sync.advance import advance
 from connector.sync.context import Context
+from connector.sync.follow import follow_invitations, refresh
 from connector.sync.guards import is_cut_off
 from connector.sync.observe import follow_tasks, observe
 from connector.sync.pull import pull, pull_ids
@@ -25,7 +26,7 @@ MOST = 100_000
 
 PAGE = 500
 
-_WRITES = (plan.Create, plan.Update, plan.Attach, plan.Detach, plan.Submit)
+_WRITES = (plan.Create, plan.Update, plan.Attach, plan.Detach, plan.Submit, plan.Assign, plan.Invite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,15 @@ def settle(
             pull(context)
         pull_ids(context, salesforce_ids)
     observe(context)
+    follow_invitations(context, salesforce_ids, at_once=True)
+    has_refreshed = salesforce_ids is None  # of all records that would be too many reads
     count = _Count(context, salesforce_ids, tell)
     give_up = context.now + patience
     while not context.stopping.is_set():
         advance(context, only=salesforce_ids, on_step=count.step)
         follow_tasks(context)
+        refresh(context, salesforce_ids)
+        follow_invitations(context, salesforce_ids)
         if context.ledger.work_due(*context.key, context.now, salesforce_ids)["advance"]:
             continue
         # The review status of all that was submitted is asked for together.
@@ -68,7 +73,12 @@ def settle(
             continue
         write_back(context)
         if context.now >= give_up or not _has_more(context, salesforce_ids, give_up):
-            return
+            if has_refreshed:
+                return
+            # A person who asks for a record wants to know how it stands at AWS now.
+            refresh(context, salesforce_ids, at_once=True)
+            has_refreshed = True
+            continue
         context.clock.sleep(0.5)
 
 
@@ -115,5 +125,5 @@ class _Count:
 
 def writes_of(context: Context, link: Link) -> int:
     """How many writes to AWS a link still needs, as far as can be foreseen."""
-    actions = plan.plan_link(link, context.mapping.owned_paths, context.now)
+    actions = plan.plan_link(link, context.policy, context.now)
     return sum(1 for action in actions if isinstance(action, _WRITES))

@@ -1,56 +1,65 @@
 """write back: sends the values that Salesforce should show and does not show yet, in batches.
 
 Idempotent: fields are set to fixed values, and a row that shows them already is not sent. What Salesforce refuses is
-given up in the smallest part that can be: a field before its row, a row before its batch.
+given up in the smallest part that can be: a field before its row, a row before its link, a link before its batch.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connector.core.facts import unlike
+from connector.core.given import field_of
 from connector.core.model import Link, Structure
-from connector.errors import TemporaryError
-from connector.ports import RowResult, RowUpdate
-from connector.sync import permissions
-from connector.sync.context import Context
+from connector.core.selection import to_id18
+from connector.errors import UnsafePlan
+from connector.ports import RowResult, Written
+from connector.sync import guards, permissions
+from connector.sync.context import Context, Unshown
+from connector.sync.inbound import edited_fields
+from connector.sync.pull import shown_of, store
+from connector.sync.rows import LACKS, Row, rows_of, send, tell_fields, without_refused
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-PARTS = 10
-"""Into how many parts a batch is cut when its call broke."""
-PROBES = 3
-"""Parts whose calls break too, before it is Salesforce that is down and not a row that breaks its call."""
 RETRY_AFTER = timedelta(seconds=20)
 LONGEST_PAUSE = timedelta(minutes=15)
 
-NO_ANSWER = "NO_ANSWER"
-"""The code of a row whose call broke when it was made for this row alone, while others got through."""
-_LACKS = "Shown without "
-
-_Outcome = tuple[Structure, str, datetime | None]
+_GONE = {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}
+"""Codes of a row that is no longer there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What to set on one record; ``lacks`` tells the fields that are left out, each with the reason."""
+@dataclass(slots=True)
+class _Telling:
+    """One link that is being shown, and what has become of its rows so far; ``open`` are the ids of the others."""
 
     link: Link
-    values: Structure
-    lacks: tuple[str, ...] = ()
+    unshown: Unshown
+    open: set[str]
+    lacks: list[str]
+    shown: Structure = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    again: list[datetime] = field(default_factory=list)
 
     @property
-    def update(self) -> RowUpdate:
-        return RowUpdate(self.link.salesforce_id, self.values)
+    def is_untouched(self) -> bool:
+        """Whether nothing was achieved, and something is left: then the link stays due as it is."""
+        return bool(self.open) and not self.shown
 
-    @property
-    def breaks_calls(self) -> bool:
-        return self.link.write_back_error.startswith(NO_ANSWER)
+    def written(self, now: datetime) -> Written:
+        """For the ledger. Rows that were not reached are due at once."""
+        unshown = self.unshown
+        missed = unshown.values.keys() - self.shown.keys()
+        taken = {name: value for name, value in unshown.taken.items() if field_of(name) not in missed}
+        if self.open:
+            return Written(self.shown, self.link.write_back_error, now, taken)
+        # What waits for an edit or a retry comes first: so it is told from what only lacks a field.
+        told = [*self.errors, *([LACKS + "; ".join(self.lacks)] if self.lacks else [])]
+        return Written(self.shown, "; ".join(told), min(self.again, default=None), taken)
 
 
 def write_back(context: Context) -> int:
@@ -61,160 +70,115 @@ def write_back(context: Context) -> int:
     return written
 
 
-def is_parked(link: Link) -> bool:
-    """Whether Salesforce refused the row as a whole, so that an edit of the record is a reason to try again."""
-    return bool(link.write_back_error) and not link.write_back_error.startswith(_LACKS)
+def _write(context: Context, due: Sequence[tuple[Link, str, str]]) -> int:
+    gone = [link for link, *_ in due if link.presence in {"deleted", "missing"}]
+    if gone:
+        context.ledger.written({link.id: Written(error=link.write_back_error) for link in gone})
+    found = [(link, context.unshown(link, *rest)) for link, *rest in due if link not in gone]
+    in_record, in_rows = permissions.barred_in_record(context), permissions.barred_in_rows(context)
+    tellings: dict[int, _Telling] = {}
+    rows: list[Row] = []
+    for link, unshown in _without_edited(context, found):
+        own = rows_of(context, link, unshown)
+        has_rows = link.mapped is not None and bool(link.mapped.invitations)
+        barred = ", ".join([*in_record, *(in_rows if has_rows else [])])
+        lacks = [f"{barred} (hidden from, or read-only for, the integration user)"] if barred else []
+        tellings[link.id] = _Telling(link, unshown, {row.row_id for row in own}, lacks)
+        rows += own
+    try:
+        return sum(_write_rows(context, group, tellings) for group in _groups(rows))
+    finally:
+        ends = {number: one.written(context.now) for number, one in tellings.items() if not one.is_untouched}
+        if ends:
+            context.ledger.written(ends)
 
 
-def _write(context: Context, due: list[tuple[Link, str, str]]) -> int:
-    barred = ", ".join(permissions.barred(context))
-    needless: dict[int, _Outcome] = {}
-    rows: list[_Row] = []
-    for link, status, message in due:
-        row = _row(context, link, status, message, barred)
-        if link.presence in {"deleted", "missing"}:
-            needless[link.id] = ({}, link.write_back_error, None)
-        elif row.values:
-            rows.append(row)
-        else:
-            needless[link.id] = ({}, _told(row), None)
-    if needless:
-        context.ledger.written(needless)
-    written = _write_rows(context, [row for row in rows if not row.breaks_calls])
-    return written + sum(_write_rows(context, [row]) for row in rows if row.breaks_calls)
+def _without_edited(context: Context, found: list[tuple[Link, Unshown]]) -> list[tuple[Link, Unshown]]:
+    """The same without the inbound fields that a seller has just edited: such a record is stored as it is now.
+
+    Reads the records once more, in one query, but only those that inbound fields would be written to.
+    """
+    wanted = [link.salesforce_id for link, unshown in found if unshown.values.keys() & unshown.taken.keys()]
+    if not wanted:
+        return found
+    records = permissions.reading(context, lambda selection: context.salesforce.fetch(selection, wanted))
+    by_id = {to_id18(record["Id"]): record for record in records}
+    shown = {salesforce_id: shown_of(context, record) for salesforce_id, record in by_id.items()}
+    kept: list[tuple[Link, Unshown]] = []
+    edited: list[Structure] = []
+    for link, unshown in found:
+        given = {name: unshown.values[name] for name in unshown.values.keys() & unshown.taken.keys()}
+        now = shown.get(link.salesforce_id)
+        lost = given if now is None else edited_fields(link, given, now)
+        if lost and now is not None:
+            edited.append(by_id[link.salesforce_id])
+        kept.append((link, unshown.without(lost)))
+    _store(context, edited)
+    return kept
 
 
-def _row(context: Context, link: Link, status: str, message: str, barred: str) -> _Row:
-    values = unlike(context.values_to_show(link, status, message, link.changed_at), link.shown)
-    return _Row(link, values, (f"{barred} (hidden from, or read-only for, the integration user)",) if barred else ())
+def _store(context: Context, records: list[Structure]) -> None:
+    """Store records that a seller has just edited, unless a changed mapping waits: then a later pull reads them."""
+    if not records:
+        return
+    with suppress(UnsafePlan), guards.looking(context):
+        store(context, guards.storable(context, [to_id18(record["Id"]) for record in records], records))
 
 
-def _write_rows(context: Context, rows: Sequence[_Row]) -> int:
-    """Write rows and note what became of them; those of which only some fields are refused go again without."""
+def _groups(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """What goes in one call: rows of one object, the records' first; one that breaks its calls alone, at the end."""
+    calm: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: bool(row.prefix)):
+        if not row.breaks_calls:
+            calm.setdefault(row.sobject, []).append(row)
+    for some in calm.values():
+        for start in range(0, len(some), BATCH):
+            yield some[start : start + BATCH]
+    yield from ([row] for row in rows if row.breaks_calls)
+
+
+def _write_rows(context: Context, rows: Sequence[Row], tellings: dict[int, _Telling]) -> int:
+    """Write rows of one object and note what became of them; those refused for some fields go again without."""
     if not rows:
         return 0
-    outcomes: dict[int, _Outcome] = {}
-    smaller: list[tuple[_Row, RowResult]] = []
+    smaller: list[tuple[Row, RowResult]] = []
     written = 0
-    for row, result in zip(rows, _send(context, rows), strict=True):
-        rest = _without_refused(row, result)
+    for row, result in zip(rows, send(context, rows), strict=True):
+        rest = without_refused(row, result)
         if rest is not None:
             smaller.append((rest, result))
             continue
-        outcomes[row.link.id] = _outcome(context, row, result)
+        _note(context, row, result, tellings[row.link.id])
         written += result.succeeded
-    context.ledger.written(outcomes)
-    _tell_fields(context, smaller)
-    return written + _write_rows(context, [row for row, _ in smaller])
+    tell_fields(context, smaller)
+    return written + _write_rows(context, [row for row, _ in smaller], tellings)
 
 
-def _without_refused(row: _Row, result: RowResult) -> _Row | None:
-    """The row without the fields it was refused for; None when it was not, or when nothing would be left."""
-    refused = {name.lower() for name in result.fields}
-    values = {name: value for name, value in row.values.items() if name.lower() not in refused}
-    if result.succeeded or result.temporary or not values or len(values) == len(row.values):
-        return None
-    left_out = ", ".join(name for name in row.values if name not in values)
-    return _Row(row.link, values, (*row.lacks, f"{left_out} ({result.code}: {result.message})"))
-
-
-def _outcome(context: Context, row: _Row, result: RowResult) -> _Outcome:
+def _note(context: Context, row: Row, result: RowResult, telling: _Telling) -> None:
+    telling.open.discard(row.row_id)
     if result.succeeded:
-        return dict(row.values), _told(row), None
+        telling.shown |= {f"{row.prefix}{name}": value for name, value in row.values.items()}
+        telling.lacks += row.lacks
+        return
+    if row.prefix and result.code in _GONE:
+        # Deleted a moment ago, which no pull would notice: a row that is gone has no stamp.
+        context.ledger.request(context.name, [row.link.salesforce_id], context.now)
+        return
     error = f"{result.code}: {result.message}"
+    telling.errors.append(f"{row.label}{error}")
+    if result.temporary:
+        telling.again.append(context.now + _pause(context, row.link))
     extra = {
         "event": "write_back_failed",
         "connection": context.name,
-        "salesforce_id": row.link.salesforce_id,
+        "salesforce_id": row.row_id,
         "error": result.code,
     }
-    again = context.now + _pause(context, row.link) if result.temporary else None
-    outcome = "is tried again" if again else "waits for a change or a retry"
-    logger.warning(
-        "Salesforce refuses to show the state of %s (%s); it %s.",
-        row.link.salesforce_id,
-        error,
-        outcome,
-        extra=extra,
-    )
-    return {}, error, again
-
-
-def _told(row: _Row) -> str:
-    return _LACKS + "; ".join(row.lacks) if row.lacks else ""
+    outcome = "is tried again" if result.temporary else "waits for a change or a retry"
+    logger.warning("Salesforce refuses to show the state of %s (%s); it %s.", row.row_id, error, outcome, extra=extra)
 
 
 def _pause(context: Context, link: Link) -> timedelta:
     """As long again as it has been waiting, so that what stays locked is asked for ever more rarely."""
     age = context.now - (link.changed_at or context.now)
     return min(max(age, RETRY_AFTER), LONGEST_PAUSE)
-
-
-def _tell_fields(context: Context, smaller: Sequence[tuple[_Row, RowResult]]) -> None:
-    """One line for each field that is refused, however many rows it is refused for."""
-    refused: dict[tuple[str, tuple[str, ...]], list[_Row]] = defaultdict(list)
-    for row, result in smaller:
-        refused[result.code, result.fields].append(row)
-    for (code, names), rows in refused.items():
-        extra = {
-            "event": "fields_refused",
-            "connection": context.name,
-            "salesforce_id": rows[0].link.salesforce_id,
-            "error": code,
-        }
-        logger.warning(
-            "Salesforce refuses %s (%s) on %d records, as on %s; their other fields are written.",
-            ", ".join(names),
-            code,
-            len(rows),
-            rows[0].link.salesforce_id,
-            extra=extra,
-        )
-
-
-def _send(context: Context, rows: Sequence[_Row]) -> list[RowResult]:
-    """One result a row. Raises TemporaryError when nothing gets through, or when certainly nothing was sent."""
-    try:
-        return _call(context, rows)
-    except TemporaryError as error:
-        if not error.ambiguous or (len(rows) == 1 and not rows[0].breaks_calls):
-            raise
-        if len(rows) == 1:
-            return [_no_answer(rows[0], error)]
-    return _send_apart(context, rows)
-
-
-def _send_apart(context: Context, rows: Sequence[_Row]) -> list[RowResult]:
-    """The same rows in parts, and those of a part that breaks one by one: one record may break every call it is in."""
-    size = -(-len(rows) // PARTS)
-    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-    answers: dict[int, RowResult] = {}
-    broken: list[tuple[Sequence[_Row], TemporaryError]] = []
-    for part in parts:
-        try:
-            answers |= {row.link.id: result for row, result in zip(part, _call(context, part), strict=True)}
-        except TemporaryError as error:
-            broken.append((part, error))
-            if not error.ambiguous or (not answers and len(broken) >= min(PROBES, len(parts))):
-                raise
-    for part, reason in broken:
-        for row in part:
-            answers[row.link.id] = _no_answer(row, reason) if len(part) == 1 else _send_alone(context, row)
-    return [answers[row.link.id] for row in rows]
-
-
-def _send_alone(context: Context, row: _Row) -> RowResult:
-    try:
-        return _call(context, [row])[0]
-    except TemporaryError as error:
-        if not error.ambiguous:
-            raise
-        return _no_answer(row, error)
-
-
-def _no_answer(row: _Row, error: TemporaryError) -> RowResult:
-    return RowResult(row.link.salesforce_id, NO_ANSWER, str(error), temporary=True)
-
-
-def _call(context: Context, rows: Sequence[_Row]) -> list[RowResult]:
-    return context.salesforce.write(context.mapping.selection.sobject, [row.update for row in rows])

@@ -195,7 +195,7 @@ def test_edits_after_the_submission_wait_and_are_told(world: World) -> None:
     world.settle()
     assert world.effects(deal)["UpdateOpportunity"] == 0
     assert world.record(deal)["AWS_Sync_Status__c"] == "Pending"
-    assert "LifeCycle.NextSteps" in world.record(deal)["AWS_Sync_Message__c"]
+    assert "while it reviews: NextStep." in world.record(deal)["AWS_Sync_Message__c"]
 
 
 @pytest.mark.parametrize(

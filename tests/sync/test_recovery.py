@@ -187,7 +187,7 @@ def test_an_edit_after_the_submission_of_an_adopted_opportunity_is_told(
     world.edit(deal, NextStep="Call them on Monday")
     world.settle()
     assert world.record(deal)["AWS_Sync_Status__c"] == "Pending"
-    assert "LifeCycle.NextSteps" in world.record(deal)["AWS_Sync_Message__c"]
+    assert "while it reviews: NextStep." in world.record(deal)["AWS_Sync_Message__c"]
 
 
 def test_another_solution_after_the_submission_is_told(world: World) -> None:
@@ -196,7 +196,7 @@ def test_another_solution_after_the_submission_is_told(world: World) -> None:
     world.edit(deal, AWS_Solution_Ids__c="S-0001112")
     world.settle()
     assert world.record(deal)["AWS_Sync_Status__c"] == "Pending"
-    assert "RelatedEntityIdentifiers.Solutions" in world.record(deal)["AWS_Sync_Message__c"]
+    assert "while it reviews: AWS_Solution_Ids__c." in world.record(deal)["AWS_Sync_Message__c"]
 
 
 @pytest.mark.parametrize("status", ["In review", "Approved", "Rejected", "Action Required"])
