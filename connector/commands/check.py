@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connector import config as configuration
 from connector import yamlfile
-from connector.app import App, read_mapping, shown_path
+from connector.app import App, Files, read_mapping, shown_path
 from connector.commands.session import DONE, EDIT, HALTED, open_app, print_json
 from connector.commands.tables import console
 from connector.core.mapping import CompiledMapping
@@ -25,19 +25,19 @@ def check(config: Path | None, connection: str | None, log_level: str | None, *,
     try:
         app = open_app(config, connection, log_level)
     except ConfigError as error:
-        for path in _named_mappings(config):
-            found.mapping(path)
+        for files in _named_mappings(config):
+            found.mapping(files)
         found.problems = [*(error.problems or (_bare(error),)), *found.problems]
     else:
-        for path in dict.fromkeys(entry.mapping for entry in app.connections.values()):
-            found.mapping(path)
+        for files in dict.fromkeys(entry.mapping for entry in app.connections.values()):
+            found.mapping(files)
         if not offline and not found.problems:
             for context in app.contexts.values():
                 found.online(app, context)
     return found.print(as_json=as_json)
 
 
-def _named_mappings(config: Path | None) -> list[Path]:
+def _named_mappings(config: Path | None) -> list[Files]:
     """The mapping files that a faulty configuration names, so that they are checked all the same."""
     try:
         path = configuration.locate(config, os.environ)
@@ -46,9 +46,10 @@ def _named_mappings(config: Path | None) -> list[Path]:
     value = yamlfile.read(path).value
     connections = value.get("connections") if isinstance(value, dict) else None
     sections = connections.values() if isinstance(connections, dict) else []
-    names = [section.get("mapping") for section in sections if isinstance(section, dict)]
-    paths = [path.absolute().parent / name for name in names if isinstance(name, str)]
-    return [path for path in dict.fromkeys(paths) if path.is_file()]
+    named = [section.get("mapping") for section in sections if isinstance(section, dict)]
+    folder = path.absolute().parent
+    found = [tuple(folder / str(name) for name in (names if isinstance(names, list) else [names])) for names in named]
+    return [files for files in dict.fromkeys(found) if all(file.is_file() for file in files)]
 
 
 def _bare(error: UserError) -> FileProblem:
@@ -63,17 +64,17 @@ class Findings:
         self.notes: list[str] = []
         self.halts: list[str] = []
 
-    def mapping(self, path: Path) -> None:
-        """Compile one mapping file and run its cases."""
+    def mapping(self, files: Files) -> None:
+        """Compile one mapping and run its cases."""
         try:
-            mapping, problems = read_mapping(path, shown_path(path))
+            mapping, problems = read_mapping(files, shown_path(files))
         except UserError as error:
             self.problems += error.problems or (_bare(error),)
             return
         self.problems += problems
         if mapping is not None:
             cases = f"{len(mapping.cases)} cases"
-            self.notes.append(f"{mapping.file}: {coverage(mapping)}; {cases}, {len(problems)} fail.")
+            self.notes.append(f"{shown_path(files)}: {coverage(mapping)}; {cases}, {len(problems)} fail.")
 
     def online(self, app: App, context: Context) -> None:
         """Log in to both services and hold the mapping against the org. Reads only."""
@@ -91,24 +92,27 @@ class Findings:
             app.verify_org(context)
         fields = {name.lower(): info for name, info in context.fields().items()}
         mapping = context.mapping
-        for entry in mapping.write_back:
-            info = fields.get(entry.field.lower())
+        shown = [(entry.field, entry.file or mapping.file, entry.line) for entry in mapping.write_back]
+        shown += [(entry.field, entry.leaf.origin.file, entry.line) for entry in mapping.inbound]
+        for name, file, line in shown:
+            info = fields.get(name.lower())
             if info is None or not info.updateable:
                 trouble = "does not exist or is hidden" if info is None else "may not be edited"
-                self.problems.append(self._field(mapping, entry.line, entry.field, trouble))
+                self.problems.append(self._field(file, line, name, trouble))
+        if mapping.invitations is not None and mapping.invitations.relationship:
+            context.salesforce.child(mapping.selection.sobject, mapping.invitations.relationship)
         for leaf in [*leaves_of(mapping.tree), *mapping.associate.values()]:
             for path in leaf.paths:
                 for name in path.fields:
                     is_own = "." not in name and "[]" not in leaf.path
                     if is_own and name.lower() not in fields:
-                        self.problems.append(
-                            self._field(mapping, leaf.origin.line, name, "does not exist or is hidden")
-                        )
+                        origin = leaf.origin
+                        self.problems.append(self._field(origin.file, origin.line, name, "does not exist or is hidden"))
 
     @staticmethod
-    def _field(mapping: CompiledMapping, line: int, name: str, trouble: str) -> FileProblem:
+    def _field(file: str, line: int, name: str, trouble: str) -> FileProblem:
         message = f"The field {name} {trouble} for the connector's user."
-        return FileProblem(mapping.file, line, 1, message, "Deploy the field, and grant it by permission set.")
+        return FileProblem(file, line, 1, message, "Deploy the field, and grant it by permission set.")
 
     def _aws(self, app: App, context: Context) -> None:
         if app.has_ledger:

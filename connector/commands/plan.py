@@ -20,7 +20,7 @@ from connector.errors import UnsafePlan
 from connector.sync import Context, guards, permissions
 from connector.sync.records import to_compared
 
-WRITES = frozenset({"create", "update", "attach", "detach", "submit"})
+WRITES = frozenset({"create", "update", "attach", "detach", "submit", "assign", "invite"})
 """The actions of a saved plan that write to AWS."""
 _WIDTH = 60
 
@@ -161,6 +161,10 @@ def _step(action: Structure) -> str:
     kind = str(action["action"])
     if kind in {"attach", "detach"}:
         return f"{kind} {action['entity_type']} {action['identifier']}"
+    if kind == "invite":
+        return f"invite {action['name']}"
+    if kind == "assign":
+        return f"assign to {action['assignee'].get('Email', '')}"
     if kind == "update":
         return "update " + ", ".join(change["path"] for change in action["changes"])
     if kind == "resume":

@@ -140,13 +140,14 @@ def _release(app: App, context: Context, plan_file: Path) -> None:
     saved = {entry["salesforce_id"]: entry for entry in saved_plan(plan_file).get(context.name, [])}
     _require_same_plan(app, context, saved)
     is_edited = not guards.is_accepted(context)
-    planned = {i: str(entry["fingerprint"] or "") for i, entry in saved.items() if is_edited or _creates(entry)}
+    planned = {i: str(entry["fingerprint"] or "") for i, entry in saved.items() if is_edited or _adds(entry)}
     if planned:
         releases.release(context, planned)
 
 
-def _creates(entry: dict[str, Any]) -> bool:
-    return any(action["action"] == "create" for action in entry["actions"])
+def _adds(entry: dict[str, Any]) -> bool:
+    """Whether it makes something at AWS that a limit counts and nobody can take back."""
+    return any(action["action"] in {"create", "invite"} for action in entry["actions"])
 
 
 def _require_same_plan(app: App, context: Context, saved: dict[str, dict[str, Any]]) -> None:

@@ -11,6 +11,8 @@ import click
 from connector.commands.session import DONE
 
 CONFIG = "sandbox-config.yaml"
+MAPPINGS = ("mappings/opportunity.yaml", "mappings/invitations.yaml")
+"""The shipped mapping with its invitations, whose object the sample org has."""
 
 
 def sandbox(port: int, directory: Path) -> int:
@@ -23,7 +25,7 @@ def sandbox(port: int, directory: Path) -> int:
         signal.signal(number, lambda number, _: told.put(number))
     with Sandbox(port=port, directory=directory.absolute()) as served:
         config = directory / CONFIG
-        text = served.config_text("sqlite:///sandbox-ledger.db")
+        text = served.config_text("sqlite:///sandbox-ledger.db", MAPPINGS)
         config.write_text(text, encoding="utf-8")
         click.echo(f"# Serving on {served.url} until Ctrl-C. This configuration is in {config}:\n")
         click.echo(text)

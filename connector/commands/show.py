@@ -53,6 +53,31 @@ def _print(story: dict[str, Any]) -> None:
         printer.print(
             table(("Salesforce field", "Mapping", "AWS path", "What is wrong", "What to do"), rows, lines=True)
         )
+    _print_differences(story["differences"])
+    _print_invitations(story["invitations"])
     printer.print(values_table(story["values"]))
-    steps = [(h["at"], h["action"], h["outcome"], h["attempts"], h["error"]) for h in story["history"]]
-    printer.print(table(("At", "Action", "Outcome", "Attempts", "Error"), steps, title="History"))
+    steps = [(h["at"], h["action"], h["outcome"], h["attempts"], _note(h)) for h in story["history"]]
+    printer.print(table(("At", "Action", "Outcome", "Attempts", "Note"), steps, title="History"))
+
+
+def _print_differences(differences: list[dict[str, Any]]) -> None:
+    if differences:
+        words = {"sent": "is sent", "queued": "waits", "held": "is held", "aws": "AWS's stands"}
+        rows = [
+            (d["salesforce_field"] or d["path"], d["agreed"], d["aws"], d["salesforce"], words[d["becomes"]], d["why"])
+            for d in differences
+        ]
+        heads = ("Field", "Agreed", "At AWS", "In Salesforce", "It", "Why")
+        console().print(table(heads, rows, title="Changed since both sides agreed", lines=True))
+
+
+def _print_invitations(invitations: list[dict[str, Any]]) -> None:
+    if invitations:
+        rows = [(i["receiver"], i["Id"], i["Status"], i["RejectionReason"] or i["message"]) for i in invitations]
+        console().print(table(("Partner's account", "Invitation", "Status", "Note"), rows, title="Invitations"))
+
+
+def _note(step: dict[str, Any]) -> str | None:
+    """What went wrong, else whose edit an update went over."""
+    overruled = ", ".join(step["overrules"])
+    return step["error"] or (f"Salesforce's value replaced AWS's edit of {overruled}." if overruled else None)
