@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from connector import __version__, yamlfile
+from connector import __version__
 from connector.adapters.clock import SystemClock
 from connector.adapters.ledger import Ledger, LedgerLock, open_engine
 from connector.adapters.ledger import schema as ledger_schema
@@ -23,7 +22,6 @@ from connector.adapters.partner_central import (
     PartnerCentralSettings,
     Spent,
     input_shape,
-    mapping_shapes,
 )
 from connector.adapters.salesforce import SalesforceClient
 from connector.adapters.salesforce_auth import SalesforceSettings
@@ -31,11 +29,10 @@ from connector.config import Config, Connection
 from connector.core.edits import Policy
 from connector.core.eta import DAY, Quota
 from connector.core.guard import Limits
-from connector.core.mapping import CompiledMapping, Document, compile_mapping, join, run_cases
-from connector.core.model import fingerprint
+from connector.core.mapping import CompiledMapping
 from connector.core.selection import to_id18
-from connector.core.transforms import TRANSFORMS, Transform
 from connector.errors import FileProblem, MappingError, UserError, WrongAccount
+from connector.mapping_files import digest_of, load_mapping, shown_path
 from connector.resources import packaged
 from connector.sync import Context
 
@@ -52,67 +49,6 @@ counted under, which tells accounts apart but refuses nothing.
 """
 SALESFORCE_CALLS = "salesforce_calls"
 AWS_READS = "aws_reads"
-
-
-def transforms() -> Mapping[str, Transform]:
-    """Our own transforms and those of installed packages (entry-point group ``connector.transforms``)."""
-    found = dict(TRANSFORMS)
-    for entry in entry_points(group="connector.transforms"):
-        added = entry.load()
-        for transform in added if isinstance(added, list | tuple) else [added]:
-            if not isinstance(transform, Transform):
-                raise UserError(f"The entry point {entry.name} of connector.transforms gives no Transform.")
-            found[transform.name] = transform
-    return found
-
-
-Files: TypeAlias = Path | tuple[Path, ...]
-"""One file, or several that make up one mapping."""
-
-
-def read_mapping(files: Files, shown_as: str | None = None) -> tuple[CompiledMapping | None, tuple[FileProblem, ...]]:
-    """Compile a mapping and run its cases. Gives it (None when unusable) and every problem.
-
-    ``shown_as`` is what a single file is called in them; several are called as ``shown_path`` says.
-    """
-    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
-    return mapping, problems if mapping is None else run_cases(mapping)
-
-
-def load_mapping(files: Files, shown_as: str | None = None) -> CompiledMapping:
-    """Compile a mapping. Raises MappingError with every problem; cases are left to ``check``."""
-    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
-    if mapping is None:
-        raise MappingError(f"The mapping has {len(problems)} problem{'s' * (len(problems) != 1)}.", problems=problems)
-    return mapping
-
-
-def _read_files(files: Files, shown_as: str | None) -> Document:
-    paths = (files,) if isinstance(files, Path) else files
-    if len(paths) == 1:
-        return yamlfile.read(paths[0], shown_as)
-    return join([yamlfile.read(path, shown_path(path)) for path in paths])
-
-
-def digest_of(files: tuple[Path, ...]) -> str:
-    """Tells one version of a mapping from another; of a single file it is what it always was."""
-    texts = [path.read_text(encoding="utf-8") for path in files]
-    return fingerprint(texts[0] if len(texts) == 1 else texts)
-
-
-def shown_path(files: Files) -> str:
-    """A path as people write it: relative to the working directory where it lies below it, else shipped ones short.
-
-    Several are written one after the other.
-    """
-    if not isinstance(files, Path):
-        return ", ".join(map(shown_path, files))
-    path = files
-    for root in (Path.cwd(), packaged("mappings").parent):
-        if path.is_relative_to(root):
-            return str(path.relative_to(root))
-    return str(path)
-
 
 GARBAGE = (50_000, 20, 50)
 """Records come and go by the thousand, hardly ever in circles: to look for these as usual costs a tenth more."""

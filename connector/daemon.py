@@ -14,6 +14,7 @@ from connector.core.retry import next_attempt
 from connector.errors import ConnectorError, Halt, QuotaExhausted, TemporaryError, UnsafePlan, UserError, WrongAccount
 from connector.sync import (
     Context,
+    admission,
     advance,
     follow_invitations,
     follow_tasks,
@@ -150,7 +151,7 @@ def answer_requests(context: Context) -> None:
         return
     with guards.looking(context):
         while (requests := context.ledger.requests(context.name)) and not context.stopping.is_set():
-            wanted = guards.readable(context, sorted({salesforce_id for _, salesforce_id in requests}))
+            wanted = admission.readable(context, sorted({salesforce_id for _, salesforce_id in requests}))
             if wanted:
                 pull_ids(context, wanted)
             context.ledger.requests_done([number for number, _ in requests])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.app import digest_of, load_mapping, read_mapping, shown_path
 from connector.core.model import fingerprint
 from connector.errors import MappingError, UserError
+from connector.mapping_files import digest_of, load_mapping, read_mapping, shown_path
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = (ROOT / "mappings" / "opportunity.yaml", ROOT / "mappings" / "invitations.yaml")

@@ -17,9 +17,9 @@ import pytest
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
 from connector.adapters.partner_central.model import input_shape
-from connector.app import read_mapping, transforms
 from connector.core.mapping import CompiledMapping, compile_mapping, map_record
 from connector.core.model import Mapped
+from connector.mapping_files import read_mapping, transforms
 from connector.sandbox.salesforce.org import Org
 from connector.sandbox.salesforce.query import run_query
 

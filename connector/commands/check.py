@@ -8,12 +8,13 @@ from pathlib import Path
 
 from connector import config as configuration
 from connector import yamlfile
-from connector.app import App, Files, read_mapping, shown_path
+from connector.app import App
 from connector.commands.session import DONE, EDIT, HALTED, open_app, print_json
 from connector.commands.tables import console
 from connector.core.mapping import CompiledMapping
 from connector.core.mapping.nodes import leaves_of
 from connector.errors import ConfigError, ConnectorError, FileProblem, UserError
+from connector.mapping_files import Files, read_mapping, shown_path
 from connector.sync import Context
 
 _READ_ONLY = {"LifeCycle.ReviewComments", "LifeCycle.ReviewStatusReason"}

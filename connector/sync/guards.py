@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,13 +24,13 @@ from connector.core.guard import (
     MappingTally,
     Release,
 )
-from connector.core.model import Link, Structure
+from connector.core.model import Link
 from connector.core.plan import Act, Adopt, Create, Drop, Read, Resume, Wait, plan_link
 from connector.core.selection import to_id18
 from connector.errors import TemporaryError, UnsafePlan
 from connector.ports import Ledger
 from connector.sync import permissions
-from connector.sync.records import stored_of, to_compared
+from connector.sync.records import to_compared
 from connector.sync.releases import is_released, released_in
 
 if TYPE_CHECKING:
@@ -372,44 +372,6 @@ def standing(ledger: Ledger, connection: str, limits: Limits, now: datetime) -> 
     if invited.is_reached and invited.sent:
         found["invitations_per_day"] = invited.refusal()
     return found
-
-
-# under the guard of a mapping
-
-
-def readable(context: Context, salesforce_ids: Sequence[str]) -> list[str]:
-    """Those that may be read with the mapping as it is: all, or under its guard only what was released."""
-    try:
-        require_mapping(context)
-    except UnsafePlan:
-        released = released_in(context, now=True).records
-        return [salesforce_id for salesforce_id in salesforce_ids if salesforce_id in released]
-    return list(salesforce_ids)
-
-
-def storable(context: Context, salesforce_ids: Sequence[str], records: list[Structure]) -> list[Structure]:
-    """The records that may be stored: all, or under the mapping's guard those that still map to what was released.
-
-    Raises UnsafePlan where the guard stands and not every id was released.
-    """
-    try:
-        require_mapping(context)
-    except UnsafePlan:
-        released = released_in(context, now=True)
-        if any(salesforce_id not in released.records for salesforce_id in salesforce_ids):
-            raise
-        return [record for record in records if _still_maps(context, released, record)]
-    return records
-
-
-def _still_maps(context: Context, released: Release, record: Structure) -> bool:
-    salesforce_id = to_id18(record["Id"])
-    mapped = to_compared(context, record, partial(stored_of, context, salesforce_id))
-    if released.covers(salesforce_id, mapped.fingerprint):
-        return True
-    extra = {"event": "release_void", "connection": context.name, "salesforce_id": salesforce_id}
-    logger.warning("%s has changed since it was released and keeps waiting.", salesforce_id, extra=extra)
-    return False
 
 
 def end_release(context: Context) -> None:

@@ -13,7 +13,7 @@ from connector.core.model import Mapped, Presence, Structure
 from connector.core.selection import to_id18
 from connector.errors import ConnectorError
 from connector.ports import Changes
-from connector.sync import guards, permissions
+from connector.sync import admission, guards, permissions
 from connector.sync.context import Context
 from connector.sync.inbound import yield_to_edits
 from connector.sync.records import poisoned, stored_of, to_mapped
@@ -97,7 +97,7 @@ def pull_ids(context: Context, salesforce_ids: Sequence[str]) -> Pulled:
     records = permissions.reading(context, lambda selection: context.salesforce.fetch(selection, wanted))
     found = {to_id18(record["Id"]) for record in records}
     with guards.looking(context):
-        changed = store(context, guards.storable(context, wanted, records))
+        changed = store(context, admission.storable(context, wanted, records))
     changed += _note_absent(context, [salesforce_id for salesforce_id in wanted if salesforce_id not in found])
     return Pulled(len(wanted), changed)
 

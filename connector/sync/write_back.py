@@ -17,7 +17,7 @@ from connector.core.model import Link, Structure
 from connector.core.selection import to_id18
 from connector.errors import UnsafePlan
 from connector.ports import RowResult, Written
-from connector.sync import guards, permissions
+from connector.sync import admission, guards, permissions
 from connector.sync.context import Context, Unshown
 from connector.sync.inbound import edited_fields
 from connector.sync.pull import shown_of, store
@@ -122,7 +122,7 @@ def _store(context: Context, records: list[Structure]) -> None:
     if not records:
         return
     with suppress(UnsafePlan), guards.looking(context):
-        store(context, guards.storable(context, [to_id18(record["Id"]) for record in records], records))
+        store(context, admission.storable(context, [to_id18(record["Id"]) for record in records], records))
 
 
 def _groups(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
-from connector.app import transforms
 from connector.core.mapping import CompiledMapping, compile_mapping, map_record
 from connector.core.model import Mapped, Problem
 from connector.errors import FileProblem
+from connector.mapping_files import transforms
 
 FILE = "mappings/small.yaml"
 TODAY = date(2026, 11, 21)

@@ -12,10 +12,10 @@ from small_mapping import FILE, compiled, problems_of, small
 
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
-from connector.app import transforms
 from connector.core.mapping import compile_mapping
 from connector.core.mapping.nodes import Each, leaves_of
 from connector.errors import FileProblem
+from connector.mapping_files import transforms
 
 WRONG = (Path(__file__).parent / "wrong_mapping.yaml").read_text(encoding="utf-8")
 

@@ -8,9 +8,9 @@ import pytest
 
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
-from connector.app import transforms
 from connector.core.mapping import CompiledMapping, compile_mapping, join, map_record, run_cases
 from connector.core.mapping.nodes import leaves_of
+from connector.mapping_files import transforms
 
 FIRST = """version: 1
 salesforce: {object: Opportunity, where: Share_With_AWS__c = TRUE}

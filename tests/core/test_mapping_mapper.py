@@ -15,10 +15,10 @@ from small_mapping import FILE, TODAY, compiled, mapped, problem_at, sent
 
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
-from connector.app import transforms
 from connector.core import schema
 from connector.core.mapping import CompiledMapping, compile_mapping, map_record
 from connector.core.model import Association, Mapped
+from connector.mapping_files import transforms
 
 SPEND = (
     "Project: {ExpectedCustomerSpend: [{Amount: {from: Amount, transform: money}, CurrencyCode: {value: USD}, "

@@ -701,7 +701,7 @@ def test_of_merged_records_the_loser_stops_and_the_winner_goes_on(stage: Stage) 
     assert stage.world.show(loser)["sync"]["status"] == "Stopped"
     assert "deleted" in stage.world.show(loser)["sync"]["message"]
     assert stage.link(winner).presence == "flagged"
-    assert "LifeCycle.NextSteps" in stage.world.record(winner)["AWS_Sync_Message__c"]
+    assert "while it reviews: NextStep." in stage.world.record(winner)["AWS_Sync_Message__c"]
     assert stage.world.effects(winner) == stage.world.effects(loser) == ONCE
 
 
@@ -886,7 +886,7 @@ def explosive(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     line = "Title: {from: Name, transform: [trim, {truncate: 255}]}"
     assert line in text
     (tmp_path / "mapping.yaml").write_text(text.replace(line, "Title: {from: Name, transform: explode}"), "utf-8")
-    monkeypatch.setattr("connector.app.entry_points", lambda group: [Entry()])
+    monkeypatch.setattr("connector.mapping_files.entry_points", lambda group: [Entry()])
     config = stage.world.config.read_text(encoding="utf-8").replace("ledger.db", f"{tmp_path.name}.db")
     own = World(stage.world.sandbox, tmp_path)
     own.config.write_text(f"{config}    mapping: mapping.yaml\n", encoding="utf-8")

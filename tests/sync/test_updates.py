@@ -13,10 +13,10 @@ import pytest
 
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
-from connector.app import transforms
 from connector.core import retry
 from connector.core.mapping import CompiledMapping, compile_mapping
 from connector.core.model import Operation
+from connector.mapping_files import transforms
 from connector.resources import packaged
 from connector.sandbox.partner_central.records import TaskScript
 from connector.sandbox.partner_central.service import Entry

@@ -1,0 +1,76 @@
+"""Mapping files on disk: read, joined, compiled against AWS's model with every transform that is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TypeAlias
+
+from connector import yamlfile
+from connector.adapters.partner_central import mapping_shapes
+from connector.core.mapping import CompiledMapping, Document, compile_mapping, join, run_cases
+from connector.core.model import fingerprint
+from connector.core.transforms import TRANSFORMS, Transform
+from connector.errors import FileProblem, MappingError, UserError
+from connector.resources import packaged
+
+
+def transforms() -> Mapping[str, Transform]:
+    """Our own transforms and those of installed packages (entry-point group ``connector.transforms``)."""
+    found = dict(TRANSFORMS)
+    for entry in entry_points(group="connector.transforms"):
+        added = entry.load()
+        for transform in added if isinstance(added, list | tuple) else [added]:
+            if not isinstance(transform, Transform):
+                raise UserError(f"The entry point {entry.name} of connector.transforms gives no Transform.")
+            found[transform.name] = transform
+    return found
+
+
+Files: TypeAlias = Path | tuple[Path, ...]
+"""One file, or several that make up one mapping."""
+
+
+def read_mapping(files: Files, shown_as: str | None = None) -> tuple[CompiledMapping | None, tuple[FileProblem, ...]]:
+    """Compile a mapping and run its cases. Gives it (None when unusable) and every problem.
+
+    ``shown_as`` is what a single file is called in them; several are called as ``shown_path`` says.
+    """
+    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
+    return mapping, problems if mapping is None else run_cases(mapping)
+
+
+def load_mapping(files: Files, shown_as: str | None = None) -> CompiledMapping:
+    """Compile a mapping. Raises MappingError with every problem; cases are left to ``check``."""
+    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
+    if mapping is None:
+        raise MappingError(f"The mapping has {len(problems)} problem{'s' * (len(problems) != 1)}.", problems=problems)
+    return mapping
+
+
+def _read_files(files: Files, shown_as: str | None) -> Document:
+    paths = (files,) if isinstance(files, Path) else files
+    if len(paths) == 1:
+        return yamlfile.read(paths[0], shown_as)
+    return join([yamlfile.read(path, shown_path(path)) for path in paths])
+
+
+def digest_of(files: tuple[Path, ...]) -> str:
+    """Tells one version of a mapping from another; of a single file it is what it always was."""
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    return fingerprint(texts[0] if len(texts) == 1 else texts)
+
+
+def shown_path(files: Files) -> str:
+    """A path as people write it: relative to the working directory where it lies below it, else shipped ones short.
+
+    Several are written one after the other.
+    """
+    if not isinstance(files, Path):
+        return ", ".join(map(shown_path, files))
+    path = files
+    for root in (Path.cwd(), packaged("mappings").parent):
+        if path.is_relative_to(root):
+            return str(path.relative_to(root))
+    return str(path)

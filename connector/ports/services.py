@@ -1,0 +1,170 @@
+"""What the shell needs from time and from both services, as Protocols. Nothing here is vendor-specific."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from connector.core.model import Structure
+from connector.core.schema import Shape
+from connector.core.selection import Selection
+
+
+class Clock(Protocol):
+    """Time, so that nothing else asks the machine for it."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; returns early when the process is asked to stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The Salesforce org behind the credentials; ``organization_id`` has 18 characters."""
+
+    organization_id: str
+    name: str
+    is_sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow:
+    """A record that Salesforce says is linked, whatever its flag: only its id and whether it is deleted."""
+
+    salesforce_id: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a poll found. ``server_now`` is Salesforce's own clock when the poll began.
+
+    ``flagged``: pages of whole records (nested as in the mapping's paths, children as lists) that fulfil the
+    mapping's ``where``. ``known``: linked rows, flagged or not, deleted or not. ``touched``: ids of flagged
+    records of which only a parent or a child changed.
+    """
+
+    server_now: datetime
+    flagged: Iterator[list[Structure]]
+    known: tuple[KnownRow, ...] = ()
+    touched: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What Salesforce says of one id, flagged or not."""
+
+    salesforce_id: str
+    name: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """Fields to set on one record; values are JSON scalars, None blanks a field."""
+
+    salesforce_id: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The outcome of one RowUpdate. ``code`` is Salesforce's statusCode, "" for success."""
+
+    salesforce_id: str
+    code: str = ""
+    message: str = ""
+    fields: tuple[str, ...] = ()
+    temporary: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.code
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """What describe says of one field; ``length`` is 0 and ``scale``, a number's decimals, None where there is none."""
+
+    name: str
+    type: str
+    length: int = 0
+    updateable: bool = True
+    picklist: tuple[str, ...] = ()
+    scale: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiUsage:
+    """Salesforce API calls: ours since the adapter was made, and the org's own count and daily limit (0: unknown)."""
+
+    calls: int = 0
+    org_used: int = 0
+    org_limit: int = 0
+    by_label: Mapping[str, int] = field(default_factory=dict)
+
+
+class Salesforce(Protocol):
+    """The CRM. Every method may raise TemporaryError or Halt; row-level trouble comes back as values."""
+
+    def identify(self) -> Organization: ...
+
+    def describe(self, sobject: str) -> Mapping[str, FieldInfo]: ...
+
+    def child(self, sobject: str, relationship: str) -> str:
+        """The object whose rows a child relationship gives. Raises AccessDenied where Salesforce hides it."""
+        ...
+
+    def changes(self, selection: Selection, since: datetime | None) -> Changes:
+        """What changed since that instant of Salesforce's clock (None: everything flagged). One API call when idle."""
+        ...
+
+    def fetch(self, selection: Selection, salesforce_ids: Sequence[str]) -> list[Structure]:
+        """The whole records among those ids that fulfil the mapping's ``where``; others are left out."""
+        ...
+
+    def states(self, sobject: str, salesforce_ids: Sequence[str]) -> Mapping[str, RowState]:
+        """Name and deletion of those ids, flagged or not; ids that do not exist or are invisible are left out."""
+        ...
+
+    def write(self, sobject: str, rows: Sequence[RowUpdate]) -> list[RowResult]:
+        """Update rows, 200 a call, one result for each row in the same order."""
+        ...
+
+    def usage(self) -> ApiUsage: ...
+
+
+class PartnerCentral(Protocol):
+    """AWS Partner Central. ``call`` paces itself to the quota and translates every error."""
+
+    catalog: str
+
+    def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
+        """Make one call with the Catalog added; ``on_send`` runs when all is ready, before the wait for the turn.
+
+        Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt; of what stopped the call
+        before its bytes left, none is ambiguous.
+        """
+        ...
+
+    def account(self) -> str:
+        """The AWS account's id, "" where it cannot be told. Raises Halt or TemporaryError without credentials."""
+        ...
+
+    def take_calls(self) -> dict[str, int]:
+        """Calls by operation since this was last asked."""
+        ...
+
+    def input_shape(self, operation: str) -> Shape: ...
+
+    def output_shape(self, operation: str) -> Shape: ...
