@@ -16,13 +16,12 @@ from functools import partial
 from connector.core import diff, invitations
 from connector.core.lifecycle import CLOSED_LOST, ReviewStatus, has_begun
 from connector.core.model import Link, SentInvitation, Structure
-from connector.core.plan import is_rest
 from connector.errors import Halt, RecordError, TemporaryError
-from connector.ports import LinkChanges, Rest
+from connector.ports import LinkChanges
 from connector.sync.context import Context
 from connector.sync.learn import facts_of, seen_whole
 from connector.sync.lookup import detail_of, invitations_in, is_for
-from connector.sync.rests import next_action, rest_of, tell_rest
+from connector.sync.rests import Learned, with_rest
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,6 @@ TRY_AGAIN = timedelta(minutes=1)
 SOONEST_ANSWER = timedelta(minutes=1)
 LATEST_ANSWER = timedelta(minutes=15)
 """Between two looks for an answer, a twentieth of the invitation's age within these bounds."""
-
-_Change = tuple[Link, LinkChanges, bool | Rest]
 
 
 def refresh(context: Context, only: Sequence[str] | None = None, *, at_once: bool = False) -> int:
@@ -68,7 +65,7 @@ def _pause(context: Context) -> timedelta:
     return max(context.refresh_every, timedelta(days=followed / (context.reads_per_day * SHARE)))
 
 
-def _read(context: Context, pause: timedelta, link: Link) -> _Change:
+def _read(context: Context, pause: timedelta, link: Link) -> Learned:
     """What AWS tells of one link; one record's trouble is looked at again later, and stops no other."""
     if not link.opportunity_id or not has_begun(link.review_status):
         return link, {"refresh_at": None}, False
@@ -83,7 +80,7 @@ def _read(context: Context, pause: timedelta, link: Link) -> _Change:
         logger.info("%s is read again later: %s", link.opportunity_id, error, extra=extra)
         return link, {"refresh_at": context.now + TRY_AGAIN}, False
     changes["refresh_at"] = context.now + pause if _is_followed(after) else None
-    return _with_rest(context, link, changes)
+    return with_rest(context, link, changes)
 
 
 def _whole(context: Context, link: Link) -> LinkChanges:
@@ -110,17 +107,6 @@ def _summary(context: Context, link: Link) -> Structure | None:
 def _is_followed(link: Link) -> bool:
     """Whether AWS may still change its side."""
     return link.review_status != ReviewStatus.REJECTED and link.stage != CLOSED_LOST
-
-
-def _with_rest(context: Context, link: Link, changes: LinkChanges) -> _Change:
-    """A link with what it learned, and whether it has to be planned again or where it comes to rest."""
-    after = replace(link, **facts_of(changes))
-    action = next_action(context, after)
-    if not is_rest(action):
-        return link, changes, True
-    rest = rest_of(context, after, action)
-    tell_rest(context, after, action, rest)
-    return link, changes, rest
 
 
 def follow_invitations(context: Context, only: Sequence[str] | None = None, *, at_once: bool = False) -> int:
@@ -156,14 +142,14 @@ def _groups(links: Sequence[Link]) -> list[list[Link]]:
     return groups
 
 
-def _answered(context: Context, link: Link, listed: Sequence[Structure]) -> _Change:
+def _answered(context: Context, link: Link, listed: Sequence[Structure]) -> Learned:
     known = tuple(_with_answer(context, one, listed) for one in link.invitations)
     after = replace(link, invitations=known)
     changes: LinkChanges = {"answer_at": _next_look(after, context.now)}
     if known == link.invitations:
         return link, changes, False
     changes["invitations"] = known
-    return _with_rest(context, link, changes)
+    return with_rest(context, link, changes)
 
 
 def _with_answer(context: Context, sent: SentInvitation, listed: Sequence[Structure]) -> SentInvitation:

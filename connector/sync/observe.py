@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.core.lifecycle import TaskStatus, has_begun
 from connector.core.model import Link, Structure, Task
-from connector.core.plan import is_rest
 from connector.core.retry import next_poll
-from connector.ports import LinkChanges, Rest
+from connector.ports import LinkChanges
 from connector.sync import learn
 from connector.sync.context import Context
-from connector.sync.learn import facts_of, learned_from_task
-from connector.sync.rests import next_action, rest_of, tell_rest
+from connector.sync.learn import learned_from_task
+from connector.sync.rests import Learned, with_rest
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +108,7 @@ def _is_of(summary: Structure, link: Link, by_task: bool) -> bool:
     return bool(summary.get("OpportunityId") == link.opportunity_id)
 
 
-def _learned(context: Context, link: Link, task: Task | None) -> tuple[Link, LinkChanges, bool | Rest]:
+def _learned(context: Context, link: Link, task: Task | None) -> Learned:
     """The link, what its task tells, and whether it has to be planned again or where it comes to rest."""
     if task is None or task.status == TaskStatus.IN_PROGRESS:
         started = (task or link.task).start_time if (task or link.task) else ""  # type: ignore[union-attr]
@@ -122,13 +120,7 @@ def _learned(context: Context, link: Link, task: Task | None) -> tuple[Link, Lin
     context.submitted.set()
     learned = learned_from_task(context, link, task)
     learned["poll_at"] = _look_again(context, link, task)
-    after = replace(link, **facts_of(learned))
-    action = next_action(context, after)
-    if not is_rest(action):
-        return link, learned, True
-    rest = rest_of(context, after, action)
-    tell_rest(context, after, action, rest)
-    return link, learned, rest
+    return with_rest(context, link, learned)
 
 
 def _look_again(context: Context, link: Link, task: Task) -> datetime | None:

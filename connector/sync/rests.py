@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import TypeAlias
 
 from connector.core import plan
 from connector.core.model import Link
 from connector.core.plan import Action
-from connector.ports import Rest
+from connector.ports import LinkChanges, Rest
 from connector.sync.context import Context
+from connector.sync.learn import facts_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,21 @@ def rest_of(context: Context, link: Link, action: Action) -> Rest:
     unshown = context.unshown(link, status, message)
     news = link.changed_at is None or any(name not in context.stamp_fields for name in unshown.values)
     return Rest(status, message, until, show=news or bool(unshown.values or unshown.taken), news=news)
+
+
+Learned: TypeAlias = tuple[Link, LinkChanges, bool | Rest]
+"""A link, what it learned, and whether it has to be planned again or where it comes to rest."""
+
+
+def with_rest(context: Context, link: Link, changes: LinkChanges) -> Learned:
+    """What follows for a link that learns these facts; a rest is told in the log."""
+    after = replace(link, **facts_of(changes))
+    action = next_action(context, after)
+    if not plan.is_rest(action):
+        return link, changes, True
+    rest = rest_of(context, after, action)
+    tell_rest(context, after, action, rest)
+    return link, changes, rest
 
 
 def tell_rest(context: Context, link: Link, action: Action, rest: Rest) -> None:
