@@ -311,7 +311,7 @@ def invited_unheard(stage: Stage, world: World) -> Callable[[], Deal]:
 
 
 def answered(stage: Stage, world: World) -> Callable[[], Deal]:
-    """Two partners answered; the row of one names another partner since, and a new row asks one again."""
+    """Partners answered; the row of one names another partner since, and one is asked again by a row in its place."""
     take = submitted(stage, as_it_is)
     waiting: list[tuple[Deal, list[str]]] = []
 
@@ -328,6 +328,7 @@ def answered(stage: Stage, world: World) -> Callable[[], Deal]:
             world.sandbox.service.answer_invitation(world.row(row)["Invitation_Id__c"], *answer)
         world.sandbox.service.answer_invitation(world.row(rows[2])["Invitation_Id__c"], "EXPIRED")
         world.edit_row(rows[1], Partner_AWS_Account__c="555566667777")
+        world.sandbox.org.delete(ROW, rows[2])
         world.invite(deal.id, PARTNERS[2], Message__c="Once more: shall we?")
         return deal
 
