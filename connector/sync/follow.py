@@ -16,7 +16,7 @@ from functools import partial
 from connector.core import diff, invitations
 from connector.core.lifecycle import CLOSED_LOST, ReviewStatus, has_begun
 from connector.core.model import Link, SentInvitation, Structure
-from connector.errors import Halt, RecordError, TemporaryError
+from connector.errors import AccessDenied, Halt, RecordError, TemporaryError
 from connector.ports import LinkChanges
 from connector.sync.context import Context
 from connector.sync.learn import facts_of, seen_whole
@@ -99,6 +99,12 @@ def _summary(context: Context, link: Link) -> Structure | None:
     try:
         told = context.partner_central.call("GetAwsOpportunitySummary", parameters)
     except RecordError:
+        return link.aws
+    except AccessDenied as error:  # a role of before this was asked for: everything else goes on without it
+        if ("summary", str(error)) not in context.told:
+            context.told.add(("summary", str(error)))
+            extra = {"event": "summary_denied", "connection": context.name}
+            logger.warning("AWS's own side of the deals is not shown: %s", error, extra=extra)
         return link.aws
     # What AWS leaves out for a while stays as it was last known.
     return {**(link.aws or {}), **{name: value for name, value in told.items() if value not in (None, "", [], {})}}

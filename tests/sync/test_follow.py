@@ -260,6 +260,7 @@ REFUSALS = {
     "not found": not_found("AwsOpportunitySummary", "O1"),
     "not yet": ServiceError("ValidationException", "The opportunity has no summary yet."),
     "conflict": ServiceError("ConflictException", "Not in this state."),
+    "denied": ServiceError("AccessDeniedException", "User is not authorized to perform this."),
 }
 
 
