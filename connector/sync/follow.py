@@ -30,6 +30,7 @@ MOST = 2_000
 """Links that one look takes; the others are due at the next one."""
 ENGAGEMENTS = 10
 """ListEngagementInvitations takes ten engagements a call."""
+GONE = frozenset({"deleted", "missing"})
 SHARE = 0.25
 """The share of a day's reads that may be spent on looking whether AWS's own side has changed."""
 TRY_AGAIN = timedelta(minutes=1)
@@ -69,6 +70,8 @@ def _read(context: Context, pause: timedelta, link: Link) -> Learned:
     """What AWS tells of one link; one record's trouble is looked at again later, and stops no other."""
     if not link.opportunity_id or not has_begun(link.review_status):
         return link, {"refresh_at": None}, False
+    if link.presence in GONE:  # nobody could see it; a record that is restored is read then
+        return link, {"refresh_at": context.now + pause}, False
     try:
         changes = _whole(context, link)
         after = replace(link, **facts_of(changes))
@@ -121,7 +124,10 @@ def follow_invitations(context: Context, only: Sequence[str] | None = None, *, a
     ``only`` and ``at_once`` as in ``refresh``.
     """
     due = context.ledger.answers_due(*context.key, _until(context, at_once), MOST, only)
-    for group in _groups(due):
+    if gone := [link for link in due if link.presence in GONE]:
+        later: LinkChanges = {"answer_at": context.now + LATEST_ANSWER}
+        context.ledger.change_all([(link, later, False) for link in gone], context.now)
+    for group in _groups([link for link in due if link.presence not in GONE]):
         if context.stopping.is_set():
             break
         engagements = sorted({one.engagement_id for link in group for one in link.invitations})

@@ -312,6 +312,20 @@ def test_what_was_rejected_is_not_looked_at_any_more(world: World) -> None:
     _nothing_more(world, context, clock)
 
 
+def test_nothing_is_read_for_a_deleted_record_until_it_is_restored(world: World) -> None:
+    context, clock, (deal,) = approved(world, partner=True)
+    world.sandbox.org.delete("Opportunity", deal)
+    passes(context)
+    assert world.context().ledger.find(*context.key, deal).presence == "deleted"  # type: ignore[union-attr]
+    _nothing_more(world, context, clock)
+    world.sandbox.org.undelete(deal)
+    world.sandbox.service.summarise(id_of(world, deal), Insights={"EngagementScore": "High"})
+    clock.by += context.refresh_every + timedelta(minutes=1)
+    passes(context)
+    passes(context)
+    assert world.record(deal)["AWS_Engagement_Score__c"] == "High"
+
+
 def _nothing_more(world: World, context: Context, clock: Ahead) -> None:
     clock.by += timedelta(days=30)
     before = count(world)
