@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 from connector.app import App, guard_limits
 from connector.core import diff, edits, invitations, plan
 from connector.core.diff import Change
-from connector.core.edits import Policy
 from connector.core.guard import differences
 from connector.core.model import Link, Mapped, Structure
 from connector.core.plan import Action
+from connector.errors import MappingError
 from connector.sync import Context, guards
 
 _DAY = timedelta(hours=24)
@@ -71,7 +72,6 @@ def show(app: App, identifier: str) -> Structure | None:
 
 
 def _story(app: App, link: Link) -> Structure:
-    policy = app.policy(link.connection)
     rest_status, message, next_try = app.ledger.rest_of(link.id)
     mapped = link.mapped
     return {
@@ -90,7 +90,7 @@ def _story(app: App, link: Link) -> Structure:
             "next_try": _to_z(next_try),
         },
         "problems": _problems(link),
-        "differences": _differences(link, policy, app.clock.now()),
+        "differences": _differences(app, link),
         "aws": link.aws,
         "write_back": {"shown": link.shown, "error": link.write_back_error or None},
         "values": [] if mapped is None else values_of(mapped),
@@ -130,8 +130,13 @@ def _invitation(key: str, receiver: str, engagement_id: str, facts: Structure, w
 
 
 def _problems(link: Link) -> list[Structure]:
-    """What the mapping found; where that is nothing, what AWS refused."""
+    """What the mapping found; where that is nothing, what AWS refused.
+
+    Of what was submitted, what stands in the way of a submission no longer counts.
+    """
     problems = list(link.mapped.problems) if link.mapped is not None else []
+    if plan.is_submitted(link):
+        problems = [problem for problem in problems if problem.blocks != "submit" and problem.code != "closed_lost"]
     if not problems and link.refusal is not None:
         problems = list(link.refusal.problems)
     problems += [problem for refusal in link.refusals.values() for problem in refusal.problems]
@@ -139,18 +144,25 @@ def _problems(link: Link) -> list[Structure]:
     return [asdict(problem) for problem in problems]
 
 
-def _differences(link: Link, policy: Policy, now: datetime) -> list[Structure]:
-    """Where Salesforce and AWS differ since they agreed, and what becomes of each edit."""
+def _differences(app: App, link: Link) -> list[Structure]:
+    """Where Salesforce and AWS differ since they agreed, and what becomes of each edit; none under a faulty mapping."""
     if link.mapped is None or link.base is None or not diff.is_whole(link.existing):
         return []
-    mapped, found = link.mapped, edits.judge(link, link.mapped, policy, now.date())
+    with suppress(MappingError):
+        mapped, found = link.mapped, edits.judge(link, link.mapped, app.policy(link.connection), app.clock.now().date())
+        return [_difference(link, mapped, *entry) for entry in _outcomes(found)]
+    return []
+
+
+def _outcomes(found: edits.Edits) -> list[tuple[str, str, str]]:
+    """(AWS path, what becomes of it, why) of each edit."""
     becomes = [(change.path, "sent", "") for change in found.send]
     becomes += [(path, "queued", "It goes when AWS's review is over.") for path in found.queued]
     becomes += [(held.path, "held", held.reason or str(held.problem or "")) for held in found.held]
     becomes += [
         (change.path, "aws", "The mapping says owner: aws, so AWS's value stands.") for change in found.overruled
     ]
-    return [_difference(link, mapped, *entry) for entry in becomes]
+    return becomes
 
 
 def _difference(link: Link, mapped: Mapped, path: str, becomes: str, why: str) -> Structure:

@@ -203,6 +203,7 @@ def test_lost_with_its_reason_in_one_call(world: World) -> None:
     (lost,) = edited(world, deal, AWS_Closed_Lost_Reason__c="Price")
     assert (lost.body["LifeCycle"]["Stage"], lost.body["LifeCycle"]["ClosedLostReason"]) == ("Closed Lost", "Price")
     assert "lost" in message(world, deal)
+    assert world.show(deal)["problems"] == [], "that no lost deal can be submitted is no news of this one"
     assert edited(world, deal, StageName="Qualification", NextStep="Try again", AWS_Solution_Ids__c="S-0001113") == []
     assert at_aws(world, deal, "LifeCycle.Stage") == "Closed Lost"
     assert status(world, deal) == "Held", "a stage that goes no further is told"
