@@ -84,7 +84,9 @@ def judge(link: Link, mapped: Mapped, policy: Policy, today: date) -> Edits:
 
     ``today`` is the date in UTC, by which AWS judges close dates.
     """
-    link = replace(link, base=base_of(link))  # what came from AWS and stands in Salesforce is nobody's edit
+    agreed = base_of(link)
+    if agreed is not link.base:  # what came from AWS and stands in Salesforce is nobody's edit
+        link = replace(link, base=agreed)
     existing = link.existing or {}
     sorting = _Sorting()
     attach, detach = _associations(link, mapped, policy, sorting)

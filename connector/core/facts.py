@@ -42,7 +42,10 @@ def fact_of(name: str, link: Link, status: str, message: str, at: datetime | Non
         return link.task is not None, None if link.task is None else value_at(link.task.facts, rest)
     if name == "opportunity.Id":
         return bool(link.opportunity_id), link.opportunity_id
-    value = read_fact(name, facts_of_link(link))
+    told_by_aws = link.aws if root == "aws" else link.existing
+    if not told_by_aws:  # asked for at every rest, and true of most facts before the review
+        return False, None
+    value = read_path(told_by_aws, rest)
     is_known = value not in (None, "", []) or (root == "opportunity" and rest in _OF_THE_REVIEW and link.review_status)
     return bool(is_known), value
 

@@ -372,6 +372,8 @@ class Link:
 
     def with_review_status(self, status: str) -> Link:
         """The same link as if AWS had told this review status."""
+        if self.review_status == status:
+            return self
         existing = self.existing or {}
         return replace(
             self, existing={**existing, "LifeCycle": {**(existing.get("LifeCycle") or {}), "ReviewStatus": status}}
