@@ -281,9 +281,15 @@ def association_changes(
     has, for instance, ``RelatedEntityIdentifiers.Solutions``): what somebody associated at AWS stays.
     """
     wanted, attached = set(wanted), set(attached)
-    kinds = {path.removeprefix(ASSOCIATED) for path in owned if path.startswith(ASSOCIATED)}
+    kinds = _kinds_of(frozenset(owned))
     detach = (found for found in attached & set(agreed) - wanted if found.entity_type in kinds)
     return tuple(sorted(wanted - attached)), tuple(sorted(detach))
+
+
+@lru_cache(maxsize=64)
+def _kinds_of(owned: frozenset[str]) -> frozenset[str]:
+    """The kinds of associations among these paths."""
+    return frozenset(path.removeprefix(ASSOCIATED) for path in owned if path.startswith(ASSOCIATED))
 
 
 def agreed_associations(base: Structure | None) -> tuple[Association, ...]:

@@ -164,7 +164,8 @@ class Context:
         """
         fields = self.fields_to_show()
         values: Structure = {}
-        for entry in self.mapping.write_back:
+        # Asked for at every rest; before the review AWS's own side tells nothing of all it could.
+        for entry in self.mapping.write_back if link.aws else self.mapping.told_by_us:
             known, value = fact_of(entry.fact, link, status, message, at)
             info = fields.get(entry.field)
             if known and info is not None:

@@ -223,6 +223,11 @@ class CompiledMapping:
     invitation_shape: Shape = field(default_factory=lambda: Shape("structure"))
 
     @cached_property
+    def told_by_us(self) -> tuple[WriteBack, ...]:
+        """The lines of ``write_back`` that show something other than AWS's own side."""
+        return tuple(entry for entry in self.write_back if not entry.fact.startswith("aws."))
+
+    @cached_property
     def owned_by_aws(self) -> frozenset[str]:
         """Top-most paths with ``owner: aws``."""
         associated = (leaf.path for leaf in self.associate.values() if leaf.owner == "aws")
