@@ -35,8 +35,10 @@ _INVITATIONS = (
 )
 _TOLD = (
     "StageName",
+    "NextStep",
     "AWS_Review_Status__c",
     "AWS_Review_Comments__c",
+    "AWS_Next_Steps__c",
     "AWS_Stage__c",
     "AWS_Sales_Rep_Name__c",
     "AWS_Sales_Rep_Email__c",
@@ -123,8 +125,9 @@ def _print(rows: list[dict[str, Any]], invitations: list[dict[str, Any]], sandbo
     printer.print(table(("Opportunity", "Why"), why, title=title, lines=True))
     service = sandbox.service
     printer.print(
-        f"{len(rows)} flagged, {len(done)} at AWS, {len(held)} held. Partner Central saw {service.writes} writes and "
-        f"{service.reads} reads, throttled {service.throttled}; Salesforce saw {len(sandbox.org.calls)} API calls.",
+        f"{len(rows)} flagged, {len(done)} at AWS, {len(held)} held before that. Partner Central saw {service.writes} "
+        f"writes and {service.reads} reads, throttled {service.throttled}; Salesforce saw {len(sandbox.org.calls)} API "
+        "calls.",
         markup=False,
     )
     where = (

@@ -318,8 +318,9 @@ def _words(link: Link) -> str:
     words = lifecycle.meaning_of(link.review_status, link.stage)
     if link.review_status not in {ReviewStatus.ACTION_REQUIRED, ReviewStatus.REJECTED}:
         return words
-    comments = unescaped(value_at(link.existing, "LifeCycle.ReviewComments"))
-    return f"{words} AWS's reviewer says: {comments}" if comments else words
+    comments = str(unescaped(value_at(link.existing, "LifeCycle.ReviewComments") or "")).strip()
+    end = "" if comments.endswith((".", "!", "?")) else "."
+    return f"{words} AWS's reviewer says: {comments}{end}" if comments else words
 
 
 def _held_words(found: Edits, mapped: Mapped) -> str:

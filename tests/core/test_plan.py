@@ -215,7 +215,7 @@ CASES: list[tuple[str, Link, list[type[Action]], str]] = [
     ("action required", reviewed("Action Required"), [Hold], "Change it in Salesforce; it is sent by itself."),
     ("action required, the wrong thing edited", reviewed("Action Required", EDITED), [Hold], "Not sent: Project.Title"),
     ("action required, fixed", reviewed("Action Required", SPENT), [Update, Hold], ""),
-    ("action, which", reviewed("Action Required", ReviewComments="Name it"), [Hold], "reviewer says: Name it"),
+    ("action, which", reviewed("Action Required", ReviewComments="Name it"), [Hold], "says: Name it. Change it in"),
     ("submitted, unreadable since", reviewed("Submitted", POISONED), [Hold], "unexpected KeyError"),
     ("approved, unreadable since", reviewed("Approved", POISONED), [Hold], "unexpected KeyError"),
     ("no review status, unreadable since", reviewed("", POISONED), [Hold], "unexpected KeyError"),
