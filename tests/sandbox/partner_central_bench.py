@@ -24,6 +24,28 @@ from connector.sandbox.server import HttpsServer
 START = datetime(2027, 1, 15, 12, 0, 0, 250_000, UTC)
 CO_SELL = {"InvolvementType": "Co-Sell", "Visibility": "Full"}
 VISIBILITY_ONLY = {"InvolvementType": "For Visibility Only"}
+SECOND = "444455556666"
+INVITATION: dict[str, Any] = {
+    "Message": "Join us",
+    "Receiver": {"Account": {"AwsAccountId": SECOND}},
+    "Payload": {
+        "OpportunityInvitation": {
+            "ReceiverResponsibilities": ["Reseller"],
+            "Customer": {
+                "Industry": "Retail",
+                "CompanyName": "Burlington Textiles",
+                "WebsiteUrl": "https://burlington.example",
+                "CountryCode": "US",
+            },
+            "Project": {
+                "Title": "Weaving plant",
+                "BusinessProblem": "Looms report late and by hand.",
+                "TargetCompletionDate": "2027-06-30",
+                "ExpectedCustomerSpend": [],
+            },
+        }
+    },
+}
 
 COMPLETE: dict[str, Any] = {
     "Catalog": "Sandbox",

@@ -14,31 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from partner_central_bench import Bench
+from partner_central_bench import INVITATION, Bench
 
-SECOND = "444455556666"
 CO_SELL = "InvolvementType=Co-Sell,Visibility=Full"
-INVITATION: dict[str, Any] = {
-    "Message": "Join us",
-    "Receiver": {"Account": {"AwsAccountId": SECOND}},
-    "Payload": {
-        "OpportunityInvitation": {
-            "ReceiverResponsibilities": ["Reseller"],
-            "Customer": {
-                "Industry": "Retail",
-                "CompanyName": "Burlington Textiles",
-                "WebsiteUrl": "https://burlington.example",
-                "CountryCode": "US",
-            },
-            "Project": {
-                "Title": "Weaving plant",
-                "BusinessProblem": "Looms report late and by hand.",
-                "TargetCompletionDate": "2027-06-30",
-                "ExpectedCustomerSpend": [],
-            },
-        }
-    },
-}
 
 
 @dataclass(frozen=True)

@@ -10,34 +10,12 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
-from partner_central_bench import CO_SELL, make_body
+from partner_central_bench import CO_SELL, INVITATION, SECOND, make_body
 
 from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.server import Sandbox
 
 NOW = datetime(2027, 1, 15, 12, 0, tzinfo=UTC)
-SECOND = "444455556666"
-INVITATION: dict[str, Any] = {
-    "Message": "Join us",
-    "Receiver": {"Account": {"AwsAccountId": SECOND}},
-    "Payload": {
-        "OpportunityInvitation": {
-            "ReceiverResponsibilities": ["Reseller"],
-            "Customer": {
-                "Industry": "Retail",
-                "CompanyName": "Burlington Textiles",
-                "WebsiteUrl": "https://burlington.example",
-                "CountryCode": "US",
-            },
-            "Project": {
-                "Title": "Weaving plant",
-                "BusinessProblem": "Looms report late and by hand.",
-                "TargetCompletionDate": "2027-06-30",
-                "ExpectedCustomerSpend": [],
-            },
-        }
-    },
-}
 
 
 @pytest.fixture(scope="module")

@@ -7,32 +7,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from partner_central_bench import Bench, changed, problems_of
+from partner_central_bench import INVITATION as PLAIN
+from partner_central_bench import SECOND, Bench, changed, problems_of
 
-SECOND = "444455556666"
-INVITATION: dict[str, Any] = {
-    "Message": "Join us",
-    "Receiver": {"Account": {"AwsAccountId": SECOND, "Alias": "Second"}},
-    "Payload": {
-        "OpportunityInvitation": {
-            "ReceiverResponsibilities": ["Reseller"],
-            "Customer": {
-                "Industry": "Retail",
-                "CompanyName": "Burlington Textiles",
-                "WebsiteUrl": "https://burlington.example",
-                "CountryCode": "US",
-            },
-            "Project": {
-                "Title": "Weaving plant",
-                "BusinessProblem": "Looms report late and by hand.",
-                "TargetCompletionDate": "2027-06-30",
-                "ExpectedCustomerSpend": [
-                    {"Amount": "10", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}
-                ],
-            },
-        }
-    },
-}
+SPEND = {"Amount": "10", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}
+INVITATION = changed(
+    PLAIN,
+    ("Receiver.Account.Alias", "Second"),
+    ("Payload.OpportunityInvitation.Project.ExpectedCustomerSpend", [SPEND]),
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from partner_central_bench import Bench, changed
+from partner_central_bench import INVITATION as PLAIN
+from partner_central_bench import SECOND, Bench, changed
 
 from connector.sandbox.partner_central.aws_side import REJECTION_REASONS
 from connector.sandbox.partner_central.shapes import RequestModel, load_model
 
-SECOND = "444455556666"
 PAYLOAD = "Payload.OpportunityInvitation"
 RECEIVER = "Receiver.Account.AwsAccountId"
 CONTACT = {
@@ -28,28 +28,13 @@ SPEND = {
     "TargetCompany": "Second",
     "EstimationUrl": "https://calculator.aws/#/estimate?id=0123456789abcdef0123456789abcdef",
 }
-INVITATION: dict[str, Any] = {
-    "Message": "Join us",
-    "Receiver": {"Account": {"AwsAccountId": SECOND, "Alias": "Second"}},
-    "Payload": {
-        "OpportunityInvitation": {
-            "ReceiverResponsibilities": ["Reseller", "Facilitator"],
-            "SenderContacts": [CONTACT],
-            "Customer": {
-                "Industry": "Retail",
-                "CompanyName": "Burlington Textiles",
-                "WebsiteUrl": "https://burlington.example",
-                "CountryCode": "US",
-            },
-            "Project": {
-                "Title": "Weaving plant",
-                "BusinessProblem": "Looms report late and by hand.",
-                "TargetCompletionDate": "2027-06-30",
-                "ExpectedCustomerSpend": [SPEND],
-            },
-        }
-    },
-}
+INVITATION = changed(
+    PLAIN,
+    ("Receiver.Account.Alias", "Second"),
+    (f"{PAYLOAD}.ReceiverResponsibilities", ["Reseller", "Facilitator"]),
+    (f"{PAYLOAD}.SenderContacts", [CONTACT]),
+    (f"{PAYLOAD}.Project.ExpectedCustomerSpend", [SPEND]),
+)
 
 
 @pytest.fixture(scope="module")

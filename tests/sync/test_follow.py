@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connector.core import retry
 from connector.core.model import Link
 from connector.errors import TemporaryError
 from connector.ports import Clock
@@ -21,7 +18,7 @@ from connector.sandbox.partner_central.errors import ServiceError, not_found
 from connector.sync import Context, advance, follow_invitations, follow_tasks, observe, pull, refresh, write_back
 from connector.sync.follow import SHARE, TRY_AGAIN
 from connector.sync.observe import OVERLAP
-from tests.world import ENVIRONMENT, INVITING, ROW, World, quick_starts, wait_until, world
+from tests.world import ROW, World, wait_until
 
 GET, LIST, SUMMARY = "GetOpportunity", "ListOpportunities", "GetAwsOpportunitySummary"
 ANSWERS = "ListEngagementInvitations"
@@ -29,19 +26,9 @@ VERBS = (pull, observe, advance, follow_tasks, refresh, follow_invitations, adva
 PARTNER = "222233334444"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_starts() -> Iterator[None]:
-    with quick_starts():
-        yield
-
-
 @pytest.fixture(name="world")
-def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    with world(tmp_path, mapping=INVITING) as made:
-        yield made
+def _world(inviting_world: World) -> World:
+    return inviting_world
 
 
 @dataclass

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from connector.commands import plan as planning
 from connector.commands import resync as resyncing
 from connector.commands.choice import Choice
-from connector.core import retry
 from connector.core.facts import to_salesforce_instant
 from connector.sandbox.partner_central import service as serving
 from connector.sandbox.partner_central.calls import Call
@@ -26,27 +24,16 @@ from connector.sync import lookup
 from connector.sync.settle import settle
 from tests import audit
 from tests.audit import INVITE, START, Deal
-from tests.world import ENVIRONMENT, INVITING, ROW, World, quick_starts, world
+from tests.world import INVITING, ROW, World
 
 PROVE = bool(os.environ.get("CONNECTOR_PROVE"))
 A, B, C = "222233334444", "333344445555", "444455556666"
 LIST = "ListEngagementInvitations"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_starts() -> Iterator[None]:
-    with quick_starts():
-        yield
-
-
 @pytest.fixture(name="world")
-def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Both services, and a connector with the shipped mapping and its invitations."""
-    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    with world(tmp_path, mapping=INVITING) as made:
-        yield made
+def _world(inviting_world: World) -> World:
+    return inviting_world
 
 
 def sent(world: World) -> list[Entry]:
@@ -383,7 +370,7 @@ def test_the_day_is_full_until_a_saved_plan_releases_the_others(world: World) ->
     world.write_config("    limits: {invitations_per_day: 2}\n")
     deal = world.opportunity()
     rows = [world.invite(deal, account) for account in (A, B, C)]
-    settle(world.context(), None, patience=timedelta(seconds=0.3))
+    settle(world.context(), None, patience=timedelta(seconds=20))
     assert receivers(world) == [A, B]
     record = world.record(deal)
     assert record["AWS_Sync_Status__c"] == "Pending"

@@ -6,7 +6,6 @@ The sandbox enforces AWS's rules on tables of its own. A last part needs no sand
 from __future__ import annotations
 
 import copy
-import json
 import os
 import tempfile
 from collections import Counter
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from connector.adapters.partner_central.model import input_shape
 from connector.core import retry
@@ -40,6 +38,7 @@ from connector.sandbox.partner_central.tables import NO_NEED
 from connector.sandbox.salesforce.faults import RowError
 from connector.sync import Context, advance, follow_tasks, observe, pull, refresh, write_back
 from tests import audit
+from tests.machines import run_part
 from tests.world import ENVIRONMENT, World, wait_until, world
 
 PROVE = bool(os.environ.get("CONNECTOR_PROVE"))
@@ -511,25 +510,8 @@ def is_the_services_own(path: str, update: Updated) -> bool:
 def test_whoever_changes_a_deal_nothing_is_refused_or_lost_and_it_comes_to_rest(
     part: int, record_property: Callable[[str, object], None]
 ) -> None:
-    seed = SEED + part
-    print(f"seed {seed}")
-    COUNTED.clear()
-    try:
-        run_state_machine_as_test(
-            hypothesis.seed(seed)(type("Life", (Life,), {})),
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                database=None,
-                # Each example runs real servers: making a failing one shorter would take an hour.
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        record_property("figures", json.dumps({"life": part, "seed": seed, **COUNTED}))
-        print(dict(COUNTED))
+    about = {"life": part, "seed": SEED + part}
+    run_part(Life, about, COUNTED, record_property, examples=EXAMPLES, steps=STEPS)
 
 
 # Whatever AWS shows goes back whole

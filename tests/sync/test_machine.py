@@ -6,7 +6,6 @@ by a full reading, and AWS holds field by field what the mapping gives and what 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -18,9 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -29,7 +26,6 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from connector.adapters.partner_central import errors
@@ -41,6 +37,7 @@ from connector.sandbox.salesforce.faults import RowError
 from connector.sync import Context, advance, follow_tasks, observe, pull, write_back
 from tests import audit
 from tests.audit import START, Deal
+from tests.machines import run_part
 from tests.world import ENVIRONMENT, World, wait_until, world
 
 WRITES = (
@@ -354,21 +351,5 @@ class Machine(RuleBasedStateMachine):
 def test_whatever_happens_nothing_is_doubled_and_all_of_it_converges(
     part: int, record_property: Callable[[str, object], None]
 ) -> None:
-    seed = SEED + part
-    print(f"seed {seed}")
-    COUNTED.clear()
-    try:
-        run_state_machine_as_test(
-            hypothesis.seed(seed)(type("Machine", (Machine,), {})),
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                database=None,
-                # Each example runs real servers: making a failing one shorter would take an hour.
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        record_property("figures", json.dumps({"machine": part, "seed": seed, **COUNTED}))
+    about = {"machine": part, "seed": SEED + part}
+    run_part(Machine, about, COUNTED, record_property, examples=EXAMPLES, steps=STEPS)
