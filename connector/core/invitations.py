@@ -10,10 +10,7 @@ from dataclasses import dataclass
 
 from connector.core.lifecycle import CLOSED_LOST, ReviewStatus, has_begun
 from connector.core.model import Invitation, Link, Mapped, Problem, Refusal, SentInvitation
-
-MEMBERS = 10
-"""Of an engagement at most (model of botocore 1.44.5); the partner itself and AWS are two of them."""
-PARTNERS = MEMBERS - 2
+from connector.core.rules.invitation import MEMBERS, MOST_INVITED
 
 PENDING, ACCEPTED, REJECTED, EXPIRED = "PENDING", "ACCEPTED", "REJECTED", "EXPIRED"
 ANSWERED = frozenset({ACCEPTED, REJECTED, EXPIRED})
@@ -61,7 +58,7 @@ def judge(link: Link, mapped: Mapped) -> Invitations:
             held.append((invitation, words))
         elif not _is_possible(invitation, link):
             waiting.append(invitation)
-        elif taken + len(send) >= PARTNERS:
+        elif taken + len(send) >= MOST_INVITED:
             held.append((invitation, f"An engagement has {MEMBERS} members at most, you and AWS among them."))
         else:
             send.append(invitation)

@@ -9,9 +9,7 @@ import pytest
 
 from connector.core.invitations import (
     ANSWERED,
-    MEMBERS,
     OVER,
-    PARTNERS,
     Invitations,
     judge,
     refusal_of,
@@ -20,6 +18,7 @@ from connector.core.invitations import (
     told,
 )
 from connector.core.model import Invitation, Link, Mapped, Problem, Refusal, SentInvitation
+from connector.core.rules.invitation import MEMBERS, MOST_INVITED
 
 SENT_STATUSES = ("", "PENDING", "ACCEPTED", "REJECTED", "EXPIRED")
 
@@ -185,11 +184,11 @@ def test_ten_members_at_most_the_answers_no_counted_out(pending: int, over: int,
     found = judged(linked(*known), *kept, *fresh)
     assert (found.send, len(found.held)) == (tuple(fresh[:goes]), new - goes)
     assert all(f"{MEMBERS} members at most" in words for _, words in found.held)
-    assert PARTNERS == MEMBERS - 2
+    assert MOST_INVITED == MEMBERS - 2
 
 
 def test_a_removed_row_keeps_its_place_while_the_invitation_stands() -> None:
-    known = [sent(f"s{i}", account(100 + i)) for i in range(PARTNERS)]
+    known = [sent(f"s{i}", account(100 + i)) for i in range(MOST_INVITED)]
     found = judged(linked(*known), *(row(one.key, one.receiver) for one in known[1:]), row("n", A))
     assert found.send == ()
     assert [one.receiver for one in found.removed] == [known[0].receiver]
