@@ -92,6 +92,7 @@ class App:
 
     @cached_property
     def engine(self) -> Engine:
+        self.config.require_set()
         return open_engine(self.config.database)
 
     @cached_property
@@ -183,6 +184,7 @@ class App:
 
     def salesforce(self, name: str) -> SalesforceClient:
         """A Salesforce client that knows what was spent of the day's allowance."""
+        self.config.require_set()
         client = SalesforceClient(salesforce_settings(self.connections[name]), clock=self.clock)
         if self.has_ledger:
             client.spent_before = self.ledger.usage(name, SALESFORCE_CALLS, self.clock.now())
@@ -195,6 +197,7 @@ class App:
         return Paces(self.clock, self.stopping)
 
     def _partner_central(self, name: str, connection: Connection) -> PartnerCentralClient:
+        self.config.require_set()
         return PartnerCentralClient(partner_central_settings(connection), self._spent(name), self.clock, self.paces)
 
     def _spent(self, name: str) -> Spent:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connector import resources
+from connector.app import App
 from connector.config import AccessToken, Config, Connection, JwtBearer, Limits, Log, Quota, Schedule, load, locate
 from connector.config.models import ConfigFile, Section
 from connector.errors import ConfigError
@@ -752,3 +753,47 @@ def refused(path: Path) -> ConfigError | None:
     except ConfigError as error:
         return error
     return None
+
+
+def test_a_forgiving_look_goes_on_without_the_secrets_and_connects_to_nothing(home: Path) -> None:
+    text = BASE.replace("https://acme.my.salesforce.com", "${SF_URL}") + "database: postgresql://u:${DB}@h/d\n"
+    (home / "config.yaml").write_text(text, "utf-8")
+    (home / "mappings" / "opportunity.yaml").unlink()  # the shipped one stands in
+    config = load(home / "config.yaml", {}, forgiving=True)
+    assert config.connections["acme"].partner_central.catalog == "Sandbox"
+    named = [problem.message.rpartition("variable ")[2].partition(",")[0] for problem in config.unset]
+    assert named == ["SF_URL", "SF_CLIENT_ID", "SF_CLIENT_SECRET", "DB"]
+    assert [problem.line for problem in config.unset] == [4, 7, 8, 11]
+    with pytest.raises(ConfigError, match="SF_CLIENT_SECRET"):
+        config.require_set()
+    for connect in (lambda app: app.engine, lambda app: app.salesforce("acme"), lambda app: app.contexts):
+        with pytest.raises(ConfigError, match="has 4 problems"):
+            connect(App(config))
+
+
+def test_a_forgiving_look_at_a_complete_file_misses_nothing(home: Path) -> None:
+    (home / "config.yaml").write_text(BASE, "utf-8")
+    config = load(home / "config.yaml", ENVIRONMENT, forgiving=True)
+    assert config == load(home / "config.yaml", ENVIRONMENT)
+    config.require_set()
+
+
+def test_a_forgiving_look_forgives_no_mistake(home: Path) -> None:
+    text = BASE.replace("${SF_CLIENT_ID}", "${SF CLIENT ID}").replace("Sandbox", "Playground")
+    (home / "config.yaml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(home / "config.yaml", {}, forgiving=True)
+    assert [problem.line for problem in caught.value.problems] == [7, 10]
+
+
+@pytest.mark.parametrize("method", ["jwt_bearer", "access_token"])
+def test_a_forgiving_look_stands_in_for_every_kind_of_secret(home: Path, method: str) -> None:
+    auth = {
+        "jwt_bearer": "client_id: ${A}\n        username: ${B}\n        private_key: ${file:none.key}",
+        "access_token": "instance_url: ${A}\n        token: ${B}",
+    }[method]
+    text = BASE.replace("client_credentials", method).replace("${SF_CLIENT_ID}", "${A}")
+    start, _, end = text.partition("        client_id")
+    text = start + "        " + auth + "\n" + end[end.index("    partner_central") :]
+    (home / "config.yaml").write_text(text + "      role_arn: ${ROLE}\n      proxy: ${PROXY}\n", "utf-8")
+    assert len(load(home / "config.yaml", {}, forgiving=True).unset) >= 4

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 DONE, HELD, EDIT, HALTED = 0, 1, 2, 3
 
 
-def open_app(config: Path | None, connection: str | None, log_level: str | None, *, quiet: bool = True) -> App:
-    """The application for a command; ``quiet`` commands log warnings only unless asked otherwise."""
+def open_app(
+    config: Path | None, connection: str | None, log_level: str | None, *, quiet: bool = True, forgiving: bool = False
+) -> App:
+    """The application for a command; ``quiet`` commands log warnings only unless asked otherwise.
+
+    ``forgiving``: for a command that connects to nothing; secrets need not be there.
+    """
     from connector import config as configuration
     from connector import log
     from connector.app import App
 
-    loaded = configuration.load(configuration.locate(config, os.environ), os.environ)
+    loaded = configuration.load(configuration.locate(config, os.environ), os.environ, forgiving=forgiving)
     level = log_level or ("WARNING" if quiet else loaded.log.level)
     log.configure(level.upper(), loaded.log.format)
     for secret in loaded.secrets():

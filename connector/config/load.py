@@ -21,13 +21,23 @@ DEFAULT = Path("config.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A config.yaml that passed every check. ``database`` is absolute where it is embedded."""
+    """A config.yaml that passed every check. ``database`` is absolute where it is embedded.
+
+    ``unset``: references to what is not there on this machine, of a file that was read all the same; whoever holds such
+    a Config may look at it, and connect to nothing.
+    """
 
     database: str = field(repr=False)
     schedule: Schedule
     log: Log
     connections: Mapping[str, Connection]
     path: Path
+    unset: tuple[FileProblem, ...] = ()
+
+    def require_set(self) -> None:
+        """Raises ConfigError unless everything that the file refers to is there."""
+        if self.unset:
+            raise _refused(self.path, set(self.unset))
 
     def secrets(self) -> Iterator[str]:
         """Every secret in it, for the log's redaction."""
@@ -50,21 +60,25 @@ def locate(option: Path | None, environment: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Config:
-    """Read and check the file. Raises ConfigError with all problems, sorted by position."""
+def load(path: Path, environment: Mapping[str, str], *, forgiving: bool = False) -> Config:
+    """Read and check the file. Raises ConfigError with all problems, sorted by position.
+
+    ``forgiving``: references to variables and files that are not there on this machine do not count; see Config.unset.
+    """
     document = _read(path)
     directory = path.absolute().parent
-    references = References(document, environment, directory)
+    references = References(document, environment, directory, forgiving)
     tree = references.fill(document.value)
-    problems = {*document.problems, *references.problems}
+    problems = {*document.problems, *references.problems, *(() if forgiving else references.absent)}
     try:
         found = ConfigFile.model_validate(tree, context={"directory": directory})
     except ValidationError as error:
         problems.update(_locate_all(to_complaints(error, tree), document, references.failed))
         found = None
     if problems or found is None:
-        raise _refused(path, problems)
-    return Config(found.database, found.schedule, found.log, found.connections, path)
+        raise _refused(path, problems or set(references.absent))
+    unset = tuple(sorted(references.absent))
+    return Config(found.database, found.schedule, found.log, found.connections, path, unset)
 
 
 def _read(path: Path) -> Document:

@@ -15,23 +15,43 @@ REFERENCE = re.compile(r"\$\$|\$\{(?P<body>[^}]*)(?P<end>\}?)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class UnusableReferenceError(Exception):
-    """A reference that gives nothing; ``sentence`` continues after the key's name."""
+STAND_INS = {
+    "private_key": "-----BEGIN PRIVATE KEY-----",
+    **dict.fromkeys(("login_url", "instance_url", "audience", "endpoint_url", "proxy"), "https://unset.example"),
+    "database": None,
+    "organization_id": None,
+    "role_arn": "arn:aws:iam::111122223333:role/unset",
+}
+"""What stands, by key, for a value that is not there; ``unset`` for others. Nobody may connect with these."""
 
-    def __init__(self, sentence: str, cure: str) -> None:
+
+class UnusableReferenceError(Exception):
+    """A reference that gives nothing; ``sentence`` continues after the key's name.
+
+    ``absent``: it is written well, and what it names is not there on this machine.
+    """
+
+    def __init__(self, sentence: str, cure: str, *, absent: bool = False) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.cure = cure
+        self.absent = absent
 
 
 @dataclass(slots=True)
 class References:
-    """Fills in one document. ``failed``: the paths whose value could not be made."""
+    """Fills in one document. ``failed``: the paths whose value could not be made.
+
+    ``absent`` are the problems of references to what is not there on this machine; ``problems`` all others.
+    ``forgiving``: a value that is absent is stood in for, so that the rest of the file can be read.
+    """
 
     document: Document
     environment: Mapping[str, str]
     directory: Path
+    forgiving: bool = False
     problems: list[FileProblem] = field(default_factory=list)
+    absent: list[FileProblem] = field(default_factory=list)
     failed: set[Steps] = field(default_factory=set)
 
     def fill(self, value: Any, path: Steps = ()) -> Any:
@@ -49,9 +69,12 @@ class References:
                 parts.append(part)
                 continue
             message = f"{'.'.join(map(str, path))} {part.sentence}"
-            self.problems.append(self.document.problem(path, message, part.cure))
+            told = self.absent if part.absent else self.problems
+            told.append(self.document.problem(path, message, part.cure))
             self.failed.add(path)
-        return None if path in self.failed else "".join(parts)
+        if path not in self.failed:
+            return "".join(parts)
+        return STAND_INS.get(str(path[-1]), "unset") if self.forgiving and path else None
 
     def _parts(self, text: str) -> Iterator[str | UnusableReferenceError]:
         start = 0
@@ -82,7 +105,9 @@ class References:
             )
         if name not in self.environment:
             raise UnusableReferenceError(
-                f"reads the environment variable {name}, which is not set.", f"Set {name} before you start."
+                f"reads the environment variable {name}, which is not set.",
+                f"Set {name} before you start.",
+                absent=True,
             )
         return self.environment[name]
 
@@ -94,5 +119,7 @@ class References:
         except ValueError:  # not UTF-8, or a path that no file can have
             reason = "it is not text"
         raise UnusableReferenceError(
-            f"reads the file {name}, which cannot be read: {reason}.", "Check the path and its permissions."
+            f"reads the file {name}, which cannot be read: {reason}.",
+            "Check the path and its permissions.",
+            absent=True,
         )

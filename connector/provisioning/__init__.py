@@ -1,0 +1,1 @@
+"""What a new installation needs, derived from mapping and configuration: fields, permissions, policies, files."""
