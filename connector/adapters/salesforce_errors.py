@@ -1,4 +1,4 @@
-"""The one table that turns what Salesforce answers into the connector's errors.
+"""The one table that turns what Salesforce answers into the connector's errors; its words are the error catalogue's.
 
 Messages are built from codes, statuses and names of fields and objects only: never from a URL, a query, a
 token or the content of a record. Nothing here makes a call.
@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from connector.core.catalogue import REST_SESSION, Source, explain_row, meaning_of
 from connector.errors import (
     AccessDenied,
     ConnectorError,
@@ -44,15 +45,14 @@ class MalformedCall(Halt):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one code means. ``fragment`` must occur in the message; ``delay`` is in seconds.
+    """What happens next after one of these codes. ``fragment`` must occur in the message; ``delay`` is in seconds.
 
-    ``of_queries``: said of a write with HTTP 400 it tells nothing of the connection, but of a row in it.
+    ``of_queries``: said of a write with HTTP 400 it tells nothing of the connection, but of a row in it. The words are
+    the catalogue's.
     """
 
     codes: frozenset[str]
     kind: type[ConnectorError]
-    message: str
-    cure: str = ""
     delay: float = 0.0
     fragment: str = ""
     of_queries: bool = False
@@ -64,101 +64,34 @@ def _codes(text: str) -> frozenset[str]:
 
 _GRANT = "Ask a Salesforce administrator to grant it to the integration user in its permission set."
 _REPORT = "Please report this with the code and the line before it in the log."
-_MAPPING = "Correct the mapping file; `connector check` shows what it asks for."
 
 RULES = (
-    Rule(
-        _codes("REQUEST_LIMIT_EXCEEDED"),
-        Throttled,
-        "Salesforce has too many long calls under way.",
-        delay=5,
-        fragment="concurrent",
-    ),
-    Rule(
-        _codes("REQUEST_LIMIT_EXCEEDED"),
-        QuotaExhausted,
-        "The org has used up its daily Salesforce API calls.",
-        "Wait for the rolling 24 hours to pass, or find out under Setup, System Overview, who uses them.",
-        delay=3600,
-    ),
-    Rule(
-        _codes("API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED"),
-        AccessDenied,
-        "API access is switched off for this Salesforce org or user.",
-        "Give the integration user the permission API Enabled, and a licence that includes the API.",
-    ),
-    Rule(
-        _codes("INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY FUNCTIONALITY_NOT_ENABLED"),
-        AccessDenied,
-        "The Salesforce user may not do this.",
-        _GRANT,
-    ),
-    Rule(
-        _codes("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"),
-        Unavailable,
-        "Salesforce is read-only during maintenance.",
-        delay=300,
-    ),
-    Rule(
-        _codes("INVALID_FIELD"),
-        AccessDenied,
-        "Salesforce does not know, or hides, a field of the mapping.",
-        _MAPPING,
-        of_queries=True,
-    ),
-    Rule(
-        _codes("INVALID_TYPE"),
-        AccessDenied,
-        "Salesforce does not know, or hides, an object of the mapping.",
-        _MAPPING,
-    ),
+    Rule(_codes("REQUEST_LIMIT_EXCEEDED"), Throttled, delay=5, fragment="concurrent"),
+    Rule(_codes("REQUEST_LIMIT_EXCEEDED"), QuotaExhausted, delay=3600),
+    Rule(_codes("API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED"), AccessDenied),
+    Rule(_codes("INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY FUNCTIONALITY_NOT_ENABLED"), AccessDenied),
+    Rule(_codes("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"), Unavailable, delay=300),
+    Rule(_codes("INVALID_FIELD"), AccessDenied, of_queries=True),
+    Rule(_codes("INVALID_TYPE"), AccessDenied),
     Rule(
         _codes(
             "MALFORMED_QUERY INVALID_QUERY_FILTER_OPERATOR QUERY_TOO_COMPLICATED "
             "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS NUMBER_OUTSIDE_VALID_RANGE"
         ),
         AccessDenied,
-        "Salesforce cannot carry out the query that follows from the mapping.",
-        "Correct the condition under salesforce.where, or read fewer fields and relationships.",
         of_queries=True,
     ),
-    Rule(
-        _codes("QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG"),
-        Unavailable,
-        "A Salesforce query ran for too long.",
-        "If this stays, narrow salesforce.where to an indexed field.",
-        delay=60,
-    ),
-    Rule(
-        _codes("INVALID_QUERY_LOCATOR"),
-        Unavailable,
-        "Salesforce has forgotten the rest of a long answer.",
-        "It is asked for again from the start.",
-    ),
-    Rule(
-        _codes("SERVER_UNAVAILABLE UNKNOWN_EXCEPTION"),
-        Unavailable,
-        "Salesforce had trouble of its own.",
-        delay=10,
-    ),
-    Rule(_codes("PROCESSING_HALTED"), Unavailable, "Salesforce stopped half-way through a call.", delay=5),
+    Rule(_codes("QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG"), Unavailable, delay=60),
+    Rule(_codes("INVALID_QUERY_LOCATOR"), Unavailable),
+    Rule(_codes("SERVER_UNAVAILABLE UNKNOWN_EXCEPTION"), Unavailable, delay=10),
+    Rule(_codes("PROCESSING_HALTED"), Unavailable, delay=5),
 )
-
-TEMPORARY_ROW_CODES = _codes(
-    "UNABLE_TO_LOCK_ROW TXN_SECURITY_METERING_ERROR ENTITY_IS_LOCKED ALL_OR_NONE_OPERATION_ROLLED_BACK "
-    "PROCESSING_HALTED UNKNOWN_EXCEPTION SERVER_UNAVAILABLE "
-    "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE REQUEST_RUNNING_TOO_LONG QUERY_TIMEOUT "
-    "REQUEST_LIMIT_EXCEEDED"
-)
-"""Row codes that may go away by themselves: locks, approvals, trouble of Salesforce's own."""
-TRIGGER_CODE = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-"""A trigger failed. It fails again with the same record, unless its message says that it met one of the codes above."""
 
 _COLUMN = re.compile(r"No such column '([\w.]+)' on (?:entity|sobject of type) '?(\w+)")
 _RELATION = re.compile(r"Didn't understand relationship '(\w+)'")
 _BARRED = re.compile(r"create/update fields: ([\w, ]+)")
 _OBJECT = re.compile(r"sObject type '(\w+)' is not supported")
-_INCURABLE = ("not valid for use with the rest api", "not attached to agent")
+_INCURABLE = (REST_SESSION.lower(), "not attached to agent")
 _CODE = re.compile(r"[A-Za-z_]{2,80}")
 
 
@@ -187,7 +120,8 @@ def to_error(status: int, content: Any, *, label: str, writes: bool) -> Connecto
     if named is not None:
         return named
     if rule is not None:
-        return _raised(rule.kind, f"{rule.message} {place}", rule.cure, rule.delay, ambiguous=writes)
+        told = meaning_of(Source.SALESFORCE_CALL, entry.code, rule.fragment)
+        return _raised(rule.kind, f"{told.sentence} {place}", told.cure, rule.delay, ambiguous=writes)
     return _from_status(status, place, entries, writes=writes)
 
 
@@ -261,27 +195,24 @@ def to_login_failed(content: Any) -> LoginFailed:
     """The error for a 401 that no new token cures."""
     entry = next(iter(read_entries(content)), Entry(""))
     code = f" ({entry.code})" if entry.code else ""
-    if any(words in entry.message.lower() for words in _INCURABLE):
-        return LoginFailed(
-            f"Salesforce gives a session that may not use the REST API{code}.",
-            "Add the scope api to the app's OAuth settings, and check the user's session policies.",
-        )
-    return LoginFailed(
-        f"Salesforce refuses a token it has only just given out{code}.",
-        "Check the app's session and IP policies, and whether the integration user is active.",
-    )
+    is_limited = any(words in entry.message.lower() for words in _INCURABLE)
+    told = meaning_of(Source.SALESFORCE_CALL, "INVALID_SESSION_ID", REST_SESSION if is_limited else "")
+    return LoginFailed(f"{told.sentence.removesuffix('.')}{code}.", told.cure)
 
 
 def to_row_result(salesforce_id: str, entries: tuple[Entry, ...]) -> RowResult:
-    """The outcome of a refused row; its message is Salesforce's own, for the person who owns the record."""
+    """The outcome of a refused row; its message is Salesforce's own, for the person who owns the record.
+
+    Its code is the first that does not go away by itself: that is the one somebody has to do something about.
+    """
     known = entries or (Entry("UNKNOWN_EXCEPTION", "Salesforce gave no reason."),)
-    first = known[0]
+    lasting = [entry for entry in known if not _is_temporary(entry)]
     return RowResult(
         salesforce_id,
-        code=first.code or "UNKNOWN_EXCEPTION",
+        code=(lasting or known)[0].code or "UNKNOWN_EXCEPTION",
         message="; ".join(entry.message for entry in known if entry.message),
         fields=tuple(dict.fromkeys(name for entry in known for name in named_fields(entry))),
-        temporary=all(map(_is_temporary, known)),
+        temporary=not lasting,
     )
 
 
@@ -296,6 +227,5 @@ def named_fields(entry: Entry) -> tuple[str, ...]:
 
 
 def _is_temporary(entry: Entry) -> bool:
-    if entry.code == TRIGGER_CODE:
-        return any(code in entry.message for code in TEMPORARY_ROW_CODES)
-    return (entry.code or "UNKNOWN_EXCEPTION") in TEMPORARY_ROW_CODES
+    meaning = explain_row(entry.code or "UNKNOWN_EXCEPTION", entry.message)
+    return meaning is not None and meaning.is_passing

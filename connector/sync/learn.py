@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from connector.core import diff, invitations
+from connector.core.catalogue import explain_error, explain_reason
 from connector.core.diff import Change, value_at
 from connector.core.lifecycle import ReviewStatus, TaskStatus
 from connector.core.mapping.nodes import leaves_of
-from connector.core.messages import explain_error, explain_reason, parse_task_message, to_aws_path
+from connector.core.messages import parse_task_message, to_aws_path
 from connector.core.model import (
     Association,
     Link,
@@ -172,7 +173,7 @@ def learned_from_task(context: Context, link: Link, task: Task, started_by: Oper
     kind = explain_reason(task.reason_code).kind
     if kind == "retry" and attempts < ATTEMPTS_OF_A_TASK:
         changes["next_try_at"] = next_attempt(attempts, context.now, 2.0)
-    elif kind == "later":
+    elif kind == "deferred":
         changes["next_try_at"] = next_attempt(attempts, context.now, 3600.0)
     else:
         changes["refusal"] = _refusal_of(context, link, task, submitted)
@@ -210,8 +211,8 @@ def to_problems(
     for detail in details:
         path = _path_of(context, detail.field, root) if detail.field else fallback
         meaning = explain_error(detail.code)
-        told_by_aws = f"AWS: {detail.message or meaning.sentence}"
-        problem = Problem(path, told_by_aws, meaning.cure, detail.code.lower() or "aws", "submit")
+        words = f"AWS: {detail.message}" if detail.message else meaning.sentence
+        problem = Problem(path, words, meaning.cure, detail.code.lower() or "aws", "submit")
         found.append(problem.located(mapped.origin_of(path) or _origin_in_invitation(context, path, key)))
     return tuple(found)
 

@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connector.core.catalogue import NO_ANSWER, explain_row
 from connector.core.model import Link, Structure
+from connector.core.row_refusals import LACKS, tell_left_out, tell_refusal
 from connector.errors import TemporaryError
 from connector.ports import RowResult, RowUpdate
 from connector.sync.context import Context, Unshown
@@ -21,10 +23,6 @@ PARTS = 10
 """Into how many parts a batch is cut when its call broke."""
 PROBES = 3
 """Parts whose calls break too, before it is Salesforce that is down and not a row that breaks its call."""
-
-NO_ANSWER = "NO_ANSWER"
-"""The code of a row whose call broke when it was made for this row alone, while others got through."""
-LACKS = "Shown without "
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,8 @@ def without_refused(row: Row, result: RowResult) -> Row | None:
     values = {name: value for name, value in row.values.items() if name.lower() not in refused}
     if result.succeeded or result.temporary or not values or len(values) == len(row.values):
         return None
-    left_out = ", ".join(name for name in row.values if name not in values)
-    lacks = (*row.lacks, f"{row.label}{left_out} ({result.code}: {result.message})")
+    left_out = [name for name in row.values if name not in values]
+    lacks = (*row.lacks, row.label + tell_left_out(left_out, tell_refusal(result.code, result.message)))
     return Row(row.link, row.sobject, row.row_id, values, row.prefix, lacks)
 
 
@@ -94,13 +92,20 @@ def tell_fields(context: Context, smaller: Sequence[tuple[Row, RowResult]]) -> N
             "error": code,
         }
         logger.warning(
-            "Salesforce refuses %s (%s) on %d records, as on %s; their other fields are written.",
+            "Salesforce refuses %s (%s) on %d records, as on %s; their other fields are written.%s",
             ", ".join(names),
             code,
             len(rows),
             rows[0].row_id,
+            advice(code),
             extra=extra,
         )
+
+
+def advice(code: str, words: str = "") -> str:
+    """What a refused row's code means and what to do, to be put after a sentence; "" for a code that is new."""
+    entry = explain_row(code, words)
+    return f" {entry.sentence} {entry.cure}" if entry is not None else ""
 
 
 def send(context: Context, rows: Sequence[Row]) -> list[RowResult]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from connector.core.given import field_of
 from connector.core.model import Link, Structure
+from connector.core.row_refusals import HIDDEN, LACKS, tell_left_out, tell_refusal
 from connector.core.selection import to_id18
 from connector.errors import UnsafePlan
 from connector.ports import RowResult, Written
@@ -21,7 +22,7 @@ from connector.sync import admission, guards, permissions
 from connector.sync.context import Context, Unshown
 from connector.sync.inbound import edited_fields
 from connector.sync.pull import shown_of, store
-from connector.sync.rows import LACKS, Row, rows_of, send, tell_fields, without_refused
+from connector.sync.rows import Row, advice, rows_of, send, tell_fields, without_refused
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +82,8 @@ def _write(context: Context, due: Sequence[tuple[Link, str, str]]) -> int:
     for link, unshown in _without_edited(context, found):
         own = rows_of(context, link, unshown)
         has_rows = link.mapped is not None and bool(link.mapped.invitations)
-        barred = ", ".join([*in_record, *(in_rows if has_rows else [])])
-        lacks = [f"{barred} (hidden from, or read-only for, the integration user)"] if barred else []
+        barred = [*in_record, *(in_rows if has_rows else [])]
+        lacks = [tell_left_out(barred, HIDDEN)] if barred else []
         tellings[link.id] = _Telling(link, unshown, {row.row_id for row in own}, lacks)
         rows += own
     try:
@@ -164,7 +165,7 @@ def _note(context: Context, row: Row, result: RowResult, telling: _Telling) -> N
         # Deleted a moment ago, which no pull would notice: a row that is gone has no stamp.
         context.ledger.request(context.name, [row.link.salesforce_id], context.now)
         return
-    error = f"{result.code}: {result.message}"
+    error = tell_refusal(result.code, result.message, result.fields)
     telling.errors.append(f"{row.label}{error}")
     if result.temporary:
         telling.again.append(context.now + _pause(context, row.link))
@@ -175,7 +176,14 @@ def _note(context: Context, row: Row, result: RowResult, telling: _Telling) -> N
         "error": result.code,
     }
     outcome = "is tried again" if result.temporary else "waits for a change or a retry"
-    logger.warning("Salesforce refuses to show the state of %s (%s); it %s.", row.row_id, error, outcome, extra=extra)
+    logger.warning(
+        "Salesforce refuses to show the state of %s (%s); it %s.%s",
+        row.row_id,
+        error,
+        outcome,
+        advice(result.code, result.message),
+        extra=extra,
+    )
 
 
 def _pause(context: Context, link: Link) -> timedelta:

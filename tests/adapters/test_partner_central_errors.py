@@ -8,17 +8,21 @@ import pytest
 from botocore import exceptions as raised
 from botocore.exceptions import ClientError
 
-from connector.adapters.partner_central.errors import to_error
+from connector.adapters.partner_central.errors import TRANSLATIONS, to_error
+from connector.core.catalogue import UNREGISTERED, Entry, Source, entries, find
 from connector.errors import (
     AccessDenied,
     ConnectorError,
     Detail,
+    Halt,
     LoginFailed,
     NotEditable,
     NotFound,
+    RecordError,
     Rejected,
     StaleVersion,
     SyncConflict,
+    TemporaryError,
     Throttled,
     Unavailable,
 )
@@ -187,6 +191,28 @@ def test_an_account_that_is_not_registered_is_told_what_to_do() -> None:
     assert "Link the AWS account to Partner Central" in error.cure
     plain = to_error(answered("AccessDeniedException"), CREATE)
     assert "Grant partnercentral:CreateOpportunity" in plain.cure
+
+
+@pytest.mark.parametrize("code", TRANSLATIONS)
+def test_every_code_that_is_told_apart_stands_in_the_catalogue(code: str) -> None:
+    assert find(Source.AWS_EXCEPTION, code) is not None
+
+
+EXCEPTIONS = [entry for entry in entries() if entry.source is Source.AWS_EXCEPTION]
+
+
+@pytest.mark.parametrize("entry", EXCEPTIONS, ids=lambda entry: f"{entry.code} {entry.when}".strip())
+def test_an_exception_is_told_in_the_words_of_the_catalogue_and_treated_as_it_says(entry: Entry) -> None:
+    operation = entry.when if entry.when and entry.when != UNREGISTERED else CREATE
+    reason = {"Reason": entry.when} if entry.when == UNREGISTERED else {}
+    error = to_error(answered(entry.code, message="", operation=operation, **reason), operation)
+    told = entry.sentence.replace("{operation}", operation).removesuffix(".")
+    assert told in error.message
+    assert error.cure == entry.cure.replace("{operation}", operation)
+    kinds = {TemporaryError: ("retry", "deferred"), Halt: ("admin",), RecordError: ("user",)}
+    assert entry.kind in next(found for parent, found in kinds.items() if isinstance(error, parent))
+    if isinstance(error, TemporaryError):
+        assert entry.kind == ("deferred" if error.delay >= 3600 else "retry")
 
 
 SIGNED = (

@@ -6,14 +6,20 @@ import pytest
 import requests
 
 from connector.adapters.salesforce_errors import (
+    RULES,
     MalformedCall,
+    Rule,
     is_curable,
     to_error,
+    to_login_failed,
     to_row_result,
     to_unavailable,
 )
 from connector.adapters.salesforce_errors import read_entries as entries
 from connector.adapters.salesforce_login_errors import to_token_error
+from connector.core.catalogue import REST_SESSION, Source, meaning_of
+from connector.core.catalogue import Entry as CatalogueEntry
+from connector.core.catalogue import entries as catalogue
 from connector.errors import (
     AccessDenied,
     ConnectorError,
@@ -211,6 +217,7 @@ def test_network_faults_keep_addresses_to_themselves(fault: Exception, words: st
 @pytest.mark.parametrize(
     ("codes", "temporary"),
     [
+        ([], True),
         (["UNABLE_TO_LOCK_ROW"], True),
         (["TXN_SECURITY_METERING_ERROR"], True),
         (["ENTITY_IS_LOCKED"], True),
@@ -219,8 +226,8 @@ def test_network_faults_keep_addresses_to_themselves(fault: Exception, words: st
         (["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"], False),
         (["FIELD_CUSTOM_VALIDATION_EXCEPTION"], False),
         (["ENTITY_IS_DELETED"], False),
-        (["UNABLE_TO_LOCK_ROW", "STRING_TOO_LONG"], False),
-        ([], True),
+        (["STRING_TOO_LONG", "UNABLE_TO_LOCK_ROW"], False),
+        (["A_NEW_CODE"], False),
     ],
 )
 def test_a_refused_row_is_temporary_only_when_every_reason_is(codes: list[str], temporary: bool) -> None:
@@ -230,6 +237,13 @@ def test_a_refused_row_is_temporary_only_when_every_reason_is(codes: list[str], 
     assert result.code == (codes or ["UNKNOWN_EXCEPTION"])[0]
     assert result.fields == (("A__c",) if codes else ())
     assert not result.succeeded
+
+
+def test_a_row_refused_for_several_reasons_is_told_by_the_first_that_lasts() -> None:
+    told = [{"statusCode": code, "message": code} for code in ("UNABLE_TO_LOCK_ROW", "STRING_TOO_LONG", "A_RULE")]
+    result = to_row_result("006000000000001AAA", entries(told))
+    assert (result.code, result.temporary) == ("STRING_TOO_LONG", False)
+    assert result.message == "UNABLE_TO_LOCK_ROW; STRING_TOO_LONG; A_RULE"
 
 
 @pytest.mark.parametrize(
@@ -277,3 +291,63 @@ def test_what_a_row_may_be_to_blame_for_is_told_from_what_stops_the_connection(
     status: int, code: str, words: str, kind: type[ConnectorError]
 ) -> None:
     assert type(to_error(status, body(code, words), label="write", writes=True)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [(code, rule) for rule in RULES for code in sorted(rule.codes)],
+    ids=lambda part: part if isinstance(part, str) else part.kind.__name__,
+)
+def test_what_stops_a_call_is_told_in_the_words_of_the_catalogue(code: str, rule: Rule) -> None:
+    entry = meaning_of(Source.SALESFORCE_CALL, code, rule.fragment)
+    error = to_error(400, body(code, rule.fragment), label="changes", writes=False)
+    assert (type(error), error.cure) == (rule.kind, entry.cure)
+    assert error.message == f"{entry.sentence} ({code}, HTTP 400, changes)"
+    is_passing = issubclass(rule.kind, (TemporaryError, QuotaExhausted))
+    assert entry.is_passing is is_passing
+    assert is_passing or entry.kind == "admin"
+
+
+def test_the_catalogue_lists_no_call_that_is_never_told() -> None:
+    told = {(code, rule.fragment) for rule in RULES for code in rule.codes}
+    told |= {("INVALID_SESSION_ID", ""), ("INVALID_SESSION_ID", REST_SESSION), ("INVALID_AUTH_HEADER", "")}
+    assert {(entry.code, entry.when) for entry in catalogue() if entry.source is Source.SALESFORCE_CALL} == told
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (body("INVALID_SESSION_ID", "This session is not valid for use with the REST API"), "may not use the REST API"),
+        (body("INVALID_SESSION_ID", "Session expired or invalid"), "only just given out (INVALID_SESSION_ID)."),
+        (body("INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER"), "only just given out (INVALID_AUTH_HEADER)."),
+        (HTML, "only just given out."),
+    ],
+)
+def test_a_token_that_no_login_cures_is_told_in_the_words_of_the_catalogue(content: object, words: str) -> None:
+    error = to_login_failed(content)
+    assert words in error.message
+    limited = REST_SESSION if "REST API" in error.message else ""
+    assert error.cure == meaning_of(Source.SALESFORCE_CALL, "INVALID_SESSION_ID", limited).cure
+
+
+PASSING = {
+    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    "ENTITY_IS_LOCKED",
+    "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE",
+    "NO_ANSWER",
+    "PROCESSING_HALTED",
+    "QUERY_TIMEOUT",
+    "REQUEST_LIMIT_EXCEEDED",
+    "REQUEST_RUNNING_TOO_LONG",
+    "SERVER_UNAVAILABLE",
+    "TXN_SECURITY_METERING_ERROR",
+    "UNABLE_TO_LOCK_ROW",
+    "UNKNOWN_EXCEPTION",
+}
+
+
+@pytest.mark.parametrize("entry", [e for e in catalogue() if e.source is Source.SALESFORCE_ROW], ids=lambda e: e.code)
+def test_a_row_is_tried_again_by_itself_only_for_a_code_that_passes(entry: CatalogueEntry) -> None:
+    result = to_row_result("006000000000001AAA", entries([{"statusCode": entry.code, "message": "Words."}]))
+    assert result.temporary is entry.is_passing
+    assert entry.is_passing is (entry.code in PASSING)

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
-import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.messages import (
-    ERROR_CODES,
-    REASON_CODES,
-    UNKNOWN_ERROR,
-    UNKNOWN_REASON,
-    Detail,
-    ReasonClass,
-    explain_error,
-    explain_reason,
-    normalise_code,
-    parse_task_message,
-    to_aws_path,
-)
+from connector.core.messages import Detail, normalise_code, parse_task_message, to_aws_path
 from connector.core.schema import Shape
-
-MODEL = botocore.session.get_session().get_service_model("partnercentral-selling")
 
 MESSAGES: list[tuple[str, tuple[Detail, ...]]] = [
     (
@@ -164,49 +147,6 @@ def test_an_exact_path_wins_over_a_longer_one_with_that_ending() -> None:
 @given(st.text(max_size=40))
 def test_any_field_name_is_answered(name: str) -> None:
     assert isinstance(to_aws_path(name, _shape()), str)
-
-
-def test_the_reason_codes_are_those_of_the_model() -> None:
-    assert set(REASON_CODES) == set(MODEL.shape_for("ReasonCode").metadata["enum"])
-    assert {reason.kind for reason in REASON_CODES.values()} == set(get_args(ReasonClass))
-
-
-def test_the_error_codes_are_those_of_the_model_and_one_more() -> None:
-    enum = set(MODEL.shape_for("ValidationExceptionErrorCode").metadata["enum"])
-    assert set(ERROR_CODES) == enum | {"BUSINESS_VALIDATION_EXCEPTION"}
-
-
-def test_every_meaning_is_told_in_sentences() -> None:
-    meanings = [*ERROR_CODES.values(), *(reason[1:] for reason in REASON_CODES.values())]
-    assert all(sentence.endswith(".") and cure.endswith(".") for sentence, cure in meanings)
-
-
-@pytest.mark.parametrize("code", ["OpportunityValidationFailed", "OPPORTUNITY_VALIDATION_FAILED"])
-def test_a_reason_is_known_in_both_spellings(code: str) -> None:
-    assert explain_reason(code) is REASON_CODES["OpportunityValidationFailed"]
-    assert explain_reason(code).kind == "user"
-
-
-KINDS = [
-    ("REQUEST_THROTTLED", "retry"),
-    ("InternalError", "retry"),
-    ("OpportunityConflict", "retry"),
-    ("OpportunityAccessDenied", "admin"),
-    ("RESOURCE_SNAPSHOT_JOB_ACCESS_DENIED", "admin"),
-    ("ServiceQuotaExceeded", "later"),
-    ("OpportunitySubmissionFailed", "user"),
-]
-
-
-@pytest.mark.parametrize(("code", "kind"), KINDS)
-def test_a_reason_says_who_can_help(code: str, kind: str) -> None:
-    assert explain_reason(code).kind == kind
-
-
-def test_unknown_and_missing_codes_have_a_meaning_too() -> None:
-    assert explain_reason("null") is explain_reason("") is explain_reason("SomethingNew") is UNKNOWN_REASON
-    assert explain_error("SOMETHING_NEW") is UNKNOWN_ERROR
-    assert explain_error("requiredFieldMissing") is ERROR_CODES["REQUIRED_FIELD_MISSING"]
 
 
 @pytest.mark.parametrize("code", ["null", "NULL", "", "_"])

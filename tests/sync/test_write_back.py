@@ -205,6 +205,32 @@ def test_a_refusal_costs_its_own_row_only(stage: Stage, where: str) -> None:
     assert stage.context.ledger.write_backs_due(*stage.context.key, stage.context.now + LONG, 9) == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "outcome", "advice"),
+    [
+        (
+            Fault("REQUIRED_FIELD_MISSING", "Fill it.", ("Region__c",)),
+            "(REQUIRED_FIELD_MISSING on Region__c: Fill it.); it waits for a change or a retry.",
+            " A field that your Salesforce org requires is empty. Fill it in on the record.",
+        ),
+        (Fault("A_RULE", "No."), "(A_RULE: No.); it waits for a change or a retry.", ""),
+        (
+            Fault("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: first error: UNABLE_TO_LOCK_ROW, unable"),
+            "it is tried again.",
+            " Something else was saving the record at the same time. Nothing to do; it is tried again by itself.",
+        ),
+    ],
+)
+def test_a_refusal_is_logged_with_its_meaning(
+    stage: Stage, caplog: pytest.LogCaptureFixture, fault: Fault, outcome: str, advice: str
+) -> None:
+    deal, _ = stage.deal()
+    stage.org.rules.fail_row(deal, fault, 9)
+    stage.look()
+    lines = [one.getMessage() for one in caplog.records if one.__dict__.get("event") == "write_back_failed"]
+    assert [line.endswith(outcome + advice) for line in lines] == [True]
+
+
 def test_one_field_of_a_row_that_is_refused_leaves_the_others(stage: Stage) -> None:
     deal, (row,) = stage.deal("222233334444")
     stage.org.rules.fail_row(row, Fault("STRING_TOO_LONG", "Too long.", ("Invitation_Sync_Message__c",)))

@@ -1,6 +1,7 @@
 """The one table that translates what AWS and botocore raise into our errors, named by what happens next.
 
-What is told keeps to what a person needs: no keys, no tokens, no account numbers, none of the values sent.
+The words for AWS's codes are the error catalogue's. What is told keeps to what a person needs: no keys, no tokens, no
+account numbers, none of the values sent.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from connector.core.catalogue import CLOCK, UNREGISTERED, Source, meaning_of
 from connector.errors import (
     AccessDenied,
     ConnectorError,
@@ -26,8 +28,8 @@ from connector.errors import (
 THROTTLE_DELAY = 2.0
 """Seconds that nobody calls after AWS throttled."""
 QUOTA_DELAY = 3600.0
-_RECEIVER = "invitation.receiver.account.awsAccountId"
 """Seconds until a limit of the account, which a person at AWS has to raise, is tried again."""
+_RECEIVER = "invitation.receiver.account.awsAccountId"
 
 _NOT_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "MetadataRetrievalError")
 _NO_CREDENTIALS = (
@@ -94,7 +96,7 @@ def to_error(error: Exception, operation: str, *, is_sent: bool = True) -> Conne
 
 def is_throttled(response: Any) -> bool:
     """Whether a parsed answer of botocore says that calls come too fast."""
-    translate = _BY_CODE.get(_code(response))
+    translate = TRANSLATIONS.get(_code(response))
     return translate is _throttled or (translate is None and _status(response) == 429)
 
 
@@ -108,7 +110,7 @@ def _from_login(error: Any) -> ConnectorError:
     """A call that botocore made for the credentials failed, e.g. AssumeRole. The call itself was not made."""
     answer = error.response
     code, status = _code(answer), _status(answer)
-    if _BY_CODE.get(code) is _throttled or status >= 500:
+    if TRANSLATIONS.get(code) is _throttled or status >= 500:
         return Unavailable(f"AWS does not give credentials now ({error.operation_name}: {code or status}).")
     cure = "Check partner_central.profile, role_arn and external_id, and whom the role trusts."
     return LoginFailed(f"AWS gives no credentials ({error.operation_name}: {code}): {_told(answer)}".rstrip(": "), cure)
@@ -116,7 +118,7 @@ def _from_login(error: Any) -> ConnectorError:
 
 def _from_answer(response: Any, operation: str) -> ConnectorError:
     code, status = _code(response), _status(response)
-    translate = _BY_CODE.get(code)
+    translate = TRANSLATIONS.get(code)
     if translate is not None:
         return translate(response, operation)
     if status == 429:
@@ -157,59 +159,62 @@ def _details(response: Any) -> tuple[Detail, ...]:
     )
 
 
+def _words(code: str, operation: str, told: str = "", when: str = "") -> tuple[str, str]:
+    """The catalogue's sentence with AWS's own words after it, and the catalogue's cure."""
+    found = meaning_of(Source.AWS_EXCEPTION, code, when)
+    sentence, cure = (text.replace("{operation}", operation) for text in (found.sentence, found.cure))
+    return (f"{sentence.removesuffix('.')}: {told}" if told else sentence), cure
+
+
 def _rejected(response: Any, operation: str) -> ConnectorError:
     details = _details(response)
     told = _message(response) or "; ".join(f"{d.field}: {d.message}" if d.field else d.message for d in details)
     kind = NotEditable if any(d.code == "ACTION_NOT_PERMITTED" for d in details) else Rejected
-    return kind(f"AWS refuses {operation}: {told or 'no reason given'}", "", details)
+    return kind(*_words(_code(response), operation, told or "no reason given"), details)
 
 
 def _conflict(response: Any, operation: str) -> ConnectorError:
-    if operation == "UpdateOpportunity":
-        return StaleVersion(f"The opportunity changed at AWS meanwhile: {_message(response)}")
-    return SyncConflict(f"AWS reports a conflict on {operation}: {_message(response)}", "")
+    words = _words(_code(response), operation, _message(response), operation)
+    return StaleVersion(*words) if operation == "UpdateOpportunity" else SyncConflict(*words)
 
 
 def _not_found(response: Any, operation: str) -> ConnectorError:
-    return NotFound(f"AWS does not find it ({operation}): {_message(response)}")
+    return NotFound(*_words(_code(response), operation, _message(response)))
 
 
 def _throttled(_response: Any, operation: str) -> ConnectorError:
-    return Throttled(f"AWS throttles {operation}.", delay=THROTTLE_DELAY)
+    return Throttled(*_words("ThrottlingException", operation), delay=THROTTLE_DELAY)
 
 
 def _limited(response: Any, operation: str) -> ConnectorError:
     if operation == "CreateEngagementInvitation":  # the limit of this engagement, which no time raises
-        told = _told(response) or "The engagement takes no more members."
-        return Rejected(f"AWS refuses {operation}: {told}", "", (Detail(_RECEIVER, "TOO_MANY_VALUES", told),))
-    words = f"A limit of the AWS account is reached ({operation}): {_told(response)}"
-    return Unavailable(words, "Ask AWS to raise it.", delay=QUOTA_DELAY)
+        sentence, cure = _words(_code(response), operation, when=operation)
+        told = _told(response) or sentence
+        refusal, _ = _words("ValidationException", operation, told)
+        return Rejected(refusal, cure, (Detail(_RECEIVER, "TOO_MANY_VALUES", told),))
+    return Unavailable(*_words(_code(response), operation, _told(response)), delay=QUOTA_DELAY)
 
 
-def _failed(_response: Any, operation: str) -> ConnectorError:
-    return Unavailable(f"AWS failed on {operation}.", ambiguous=True)
+def _failed(response: Any, operation: str) -> ConnectorError:
+    return Unavailable(*_words(_code(response), operation), ambiguous=True)
 
 
 def _denied(response: Any, operation: str) -> ConnectorError:
-    if response.get("Reason") == "INCOMPATIBLE_BENEFIT_AWS_PARTNER_STATE":
-        cure = "Link the AWS account to Partner Central and finish the partner registration for this catalog."
-        return AccessDenied(f"AWS does not let this account use Partner Central: {_told(response)}", cure)
-    cure = f"Grant partnercentral:{operation} for this catalog to the role or user the connector runs as."
-    return AccessDenied(f"AWS denies {operation}: {_told(response)}", cure)
+    is_unregistered = response.get("Reason") == UNREGISTERED
+    return AccessDenied(*_words(_code(response), operation, _told(response), UNREGISTERED if is_unregistered else ""))
 
 
 def _not_logged_in(response: Any, operation: str) -> ConnectorError:
     told = _told(response)
     is_late = re.search(r"signature (expired|not yet current)|skew", told, re.IGNORECASE) is not None
-    cure = "Set this machine's clock." if is_late else "Renew the AWS credentials."
-    return LoginFailed(f"AWS does not accept the credentials ({operation}): {told}", cure)
+    return LoginFailed(*_words(CLOCK if is_late else _code(response), operation, told))
 
 
 def _unknown_operation(response: Any, operation: str) -> ConnectorError:
-    return AccessDenied(f"AWS does not know {operation}: {_told(response)}", "Check endpoint_url.")
+    return AccessDenied(*_words(_code(response), operation, _told(response)))
 
 
-_BY_CODE: dict[str, Callable[[Any, str], ConnectorError]] = {
+TRANSLATIONS: dict[str, Callable[[Any, str], ConnectorError]] = {
     "ValidationException": _rejected,
     "ConflictException": _conflict,
     "ResourceNotFoundException": _not_found,
@@ -252,6 +257,7 @@ _BY_CODE: dict[str, Callable[[Any, str], ConnectorError]] = {
         _not_logged_in,
     ),
 }
+"""What becomes of each code that is told apart; every one stands in the catalogue."""
 
 _FAULT = re.compile(
     r"Missing required parameter in .*|Unknown parameter in [^:]*: \"[^\"]*\""
