@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class ReviewStatus(StrEnum):
-    """AWS's exact spelling; note the lower-case r of ``In review`` (botocore model, 2026-11)."""
+    """AWS's exact spelling; note the lower-case r of ``In review`` (botocore model, 2026-11).
+
+    AWS's field sheet still calls Pending Submission Draft.
+    """
 
     PENDING = "Pending Submission"
     SUBMITTED = "Submitted"
@@ -74,11 +77,14 @@ LOCKED_ONCE_APPROVED = (
     "Customer.Account.OtherIndustry",  # Opportunity-Fields.csv
     "Customer.Account.WebsiteUrl",  # developer guide, updates
     "NationalSecurity",  # Opportunity-Fields.csv
-    "PartnerOpportunityIdentifier",  # developer guide, updates
+    "PartnerOpportunityIdentifier",  # developer guide, updates; the sheet lets it change, and is older
     "Project.CustomerBusinessProblem",  # developer guide, updates
     "Project.Title",  # developer guide, updates
-    "SoftwareRevenue",  # sample-partner-agents, tried in Sandbox: every member is locked
+    # sample-partner-agents, tried in Sandbox: every member is locked. Until the launch the sheet lets it change, of
+    # partners in special programs afterwards too.
+    "SoftwareRevenue",
 )
+# The sheet also lets the partner's people change. UpdateOpportunity has no team: AssignOpportunity names another owner.
 EDITABLE_ONCE_LAUNCHED = (  # Opportunity-Fields.csv
     "Project.AdditionalComments",
     "Project.DeliveryModels",
@@ -109,9 +115,10 @@ def verdict_on(path: str, review_status: str, stage: str) -> Verdict:
 
 
 def verdict_on_associations(review_status: str, stage: str) -> Verdict:
-    """What becomes of a change of solutions, products or offers (developer guide: possible at any stage).
+    """What becomes of a change of solutions, products, offers or the owner (developer guide: possible at any stage).
 
-    During the review it is not documented, so it waits.
+    During the review it is not documented, so it waits. Opportunity-Fields.csv was made before there were calls for it:
+    the sheet says neither while action is required nor once launched.
     """
     if review_status == ReviewStatus.REJECTED or stage == CLOSED_LOST:
         return Verdict.HOLD

@@ -20,7 +20,8 @@ def _codes(text: str) -> frozenset[str]:
 
 
 # Source: enum CountryCode of the partnercentral-selling model (botocore 1.44.5), read 2026-11-21.
-# 249 values: ISO 3166-1 without KP, with the former AN. XK is not among them.
+# 249 values: ISO 3166-1 without KP, with the former AN. XK is not among them. AWS's field sheet has the same countries,
+# names where the API has codes, and Serbia and Montenegro, which has none.
 COUNTRY_CODES = _codes(
     """
     AD AE AF AG AI AL AM AN AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR
@@ -227,10 +228,12 @@ COUNTRIES_WITHOUT_POSTAL_CODE = _codes(
     """
 )
 
-# Source: PostalCodeValidations.csv of the same repository, read 2026-11-21. "#" is a digit, "@" a letter,
+# Source: PostalCodeValidations.csv of the same repository, read 2026-11-21. "#" is a digit, "@" a capital letter,
 # "*" either, "|" separates alternatives, anything else stands for itself. AWS's list has no row for other
-# countries. Where its row shows one code of a country rather than a format (BN, IE, SV, SZ, VA), any code of
-# that country is taken.
+# countries; its row for the former CS (Serbia and Montenegro) is left out, AWS knows no such country any more.
+# The list holds AWS's messages, not its checks. Where a message shows one code or one town's codes rather than the
+# country's format (BN KB9999, IE A99 9A9A, SV 1101, SZ M999, VA 120), any code of that country is taken: most of the
+# customers there could never be shared otherwise.
 _POSTAL_ROWS = """
 #####                          AX BA BT CU DE DO DZ EE EG ES FI FR GT GU HN HR ID IQ IT JO KE KH KR
 #####                          KW LA LK MA ME
@@ -291,11 +294,11 @@ def _read_postal_rows(rows: str) -> dict[str, tuple[str, ...]]:
 
 
 POSTAL_FORMATS: Mapping[str, tuple[str, ...]] = _read_postal_rows(_POSTAL_ROWS)
-_POSTAL_CLASSES = {"#": "[0-9]", "@": "[A-Za-z]", "*": "[0-9A-Za-z]"}
+_POSTAL_CLASSES = {"#": "[0-9]", "@": "[A-Z]", "*": "[0-9A-Z]"}
 
 
 def is_postal_code(code: str, country: str) -> bool:
-    """Whether a postal code has a format that AWS lists for the country; true where it lists none."""
+    """Whether a postal code has a format that AWS lists for the country, in capitals; true where it lists none."""
     return country not in POSTAL_FORMATS or _postal_pattern(country).fullmatch(code) is not None
 
 
@@ -304,7 +307,7 @@ def _postal_pattern(country: str) -> re.Pattern[str]:
     """One expression for all the formats of a country that AWS lists."""
     formats = POSTAL_FORMATS[country]
     expressions = ["".join(_POSTAL_CLASSES.get(c, re.escape(c)) for c in notation) for notation in formats]
-    return re.compile("|".join(expressions), re.IGNORECASE)
+    return re.compile("|".join(expressions))
 
 
 def show_postal_formats(country: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connector.core import places
 from connector.core.model import Association, Problem
-from connector.core.rules import CREATE, SUBMISSION, USE_CASES, check_create, check_submission
+from connector.core.rules import ASSOCIATIONS, CREATE, SUBMISSION, USE_CASES, check_create, check_submission
 
 TODAY = date(2026, 11, 21)
 COMPLETE: dict[str, Any] = {
@@ -68,8 +68,8 @@ def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
     return opportunity
 
 
-def on_create(changes: Mapping[str, Any]) -> list[Problem]:
-    return check_create(changed(changes), TODAY)
+def on_create(changes: Mapping[str, Any], associations: tuple[Association, ...] = ()) -> list[Problem]:
+    return check_create(changed(changes), TODAY, associations)
 
 
 def on_submission(
@@ -172,6 +172,34 @@ REFUSED_AT_CREATE: list[tuple[dict[str, Any], str, str, str]] = [
         "only_with",
         "*Other",
     ),
+    (
+        {"Project.CustomerUseCase": "Migration/Database Migration"},
+        "Project.CustomerUseCase",
+        "use_case",
+        "Did you mean 'Migration / Database Migration'?",
+    ),
+    ({"Project.CustomerUseCase": "???"}, "Project.CustomerUseCase", "use_case", "39"),
+    (
+        {"SoftwareRevenue": {"EffectiveDate": "2027-01-02", "ExpirationDate": "2027-01-01"}},
+        "SoftwareRevenue.ExpirationDate",
+        "dates",
+        "2027-01-02",
+    ),
+    ({"SoftwareRevenue": {"EffectiveDate": "2027-02-30"}}, "SoftwareRevenue.EffectiveDate", "date", "calendar"),
+    ({"LifeCycle.TargetCloseDate": "2027-02-30"}, "LifeCycle.TargetCloseDate", "date", "calendar"),
+    *(
+        ({"Customer.Account.AwsAccountId": value}, "Customer.Account.AwsAccountId", "account", "12 digits")
+        for value in ("aws", "11112222333", "1111222233334", "1111-2222-333")
+    ),
+    *(
+        (
+            {"Project.ExpectedContractDuration": {"Term": "Months", "Value": value}},
+            "Project.ExpectedContractDuration.Value",
+            "duration",
+            "from 1 to 144",
+        )
+        for value in ("0", "145", "12.5", "01", "-1", "a year", "1000")
+    ),
 ]
 
 
@@ -192,6 +220,7 @@ TAKEN_AT_CREATE: list[dict[str, Any]] = [
     {f"{FIRST}.Amount": "0.01"},
     {f"{FIRST}.Amount": "much"},  # the field table's business
     {f"{FIRST}.Amount": None, f"{FIRST}.EstimationUrl": ESTIMATE},
+    {f"{FIRST}.Amount": "0", f"{FIRST}.EstimationUrl": ESTIMATE},
     {f"{FIRST}.CurrencyCode": "EUR"},
     {"Project.AwsPartition": "aws-eusc", f"{FIRST}.CurrencyCode": "EUR"},
     {INDUSTRY: "Other", OTHER_INDUSTRY: "Apparel"},
@@ -215,6 +244,11 @@ TAKEN_AT_CREATE: list[dict[str, Any]] = [
     {"Project.CompetitorName": "*Other", "Project.OtherCompetitorNames": "X"},
     {"Project.CompetitorName": "*Other"},
     {"LifeCycle.Stage": "Launched"},
+    {"Customer.Account.AwsAccountId": "111122223333"},
+    {"SoftwareRevenue": {"EffectiveDate": "2027-01-02", "ExpirationDate": "2027-01-02"}},
+    {"SoftwareRevenue": {"EffectiveDate": "2027-01-02"}},
+    *({"Project.ExpectedContractDuration": {"Term": "Months", "Value": v}} for v in ("1", "12", "144")),
+    *({"Project.CustomerUseCase": use_case} for use_case in USE_CASES),
 ]
 
 
@@ -271,32 +305,11 @@ REFUSED_AT_SUBMISSION: list[tuple[dict[str, Any], str, str, str]] = [
     ({"Project.SalesActivities": None}, "Project.SalesActivities", "required", "at least one"),
     ({"Project.DeliveryModels": []}, "Project.DeliveryModels", "required", "at least one"),
     ({"Project.CustomerUseCase": None}, "Project.CustomerUseCase", "required", "Choose"),
-    (
-        {"Project.CustomerUseCase": "Migration/Database Migration"},
-        "Project.CustomerUseCase",
-        "use_case",
-        "Did you mean 'Migration / Database Migration'?",
-    ),
-    ({"Project.CustomerUseCase": "???"}, "Project.CustomerUseCase", "use_case", "39"),
+    ({"Project.CompetitorName": "*Other"}, "Project.OtherCompetitorNames", "required", "competitors"),
     ({"PrimaryNeedsFromAws": None}, "PrimaryNeedsFromAws", "required", "For Visibility Only"),
     ({SOURCE: None}, SOURCE, "required", "None"),
     ({"OpportunityType": None}, "OpportunityType", "required", "Choose a type."),
     ({"LifeCycle.Stage": "Launched"}, "LifeCycle.Stage", "launched", "Committed"),
-    (
-        {"SoftwareRevenue": {"EffectiveDate": "2027-01-02", "ExpirationDate": "2027-01-01"}},
-        "SoftwareRevenue.ExpirationDate",
-        "dates",
-        "2027-01-02",
-    ),
-    *(
-        (
-            {"Project.ExpectedContractDuration": {"Term": "Months", "Value": value}},
-            "Project.ExpectedContractDuration.Value",
-            "duration",
-            "from 1 to 144",
-        )
-        for value in ("0", "145", "12.5", "01", "-1", "a year", "1000")
-    ),
 ]
 
 
@@ -317,10 +330,7 @@ TAKEN_AT_SUBMISSION: list[dict[str, Any]] = [
     {INDUSTRY: "Government", "NationalSecurity": "Yes", STATE: None},
     {"LifeCycle.Stage": "Prospect"},
     {"LifeCycle.Stage": "Committed"},
-    {"SoftwareRevenue": {"EffectiveDate": "2027-01-02", "ExpirationDate": "2027-01-02"}},
-    {"SoftwareRevenue": {"EffectiveDate": "2027-01-02"}},
-    *({"Project.ExpectedContractDuration": {"Term": "Months", "Value": v}} for v in ("1", "12", "144")),
-    *({"Project.CustomerUseCase": use_case} for use_case in USE_CASES),
+    {"Project.CompetitorName": "*Other", "Project.OtherCompetitorNames": "A local hoster"},
 ]
 
 
@@ -329,6 +339,7 @@ def test_the_submission_takes(changes: dict[str, Any]) -> None:
     assert on_submission(changes) == []
 
 
+SECRET = {INDUSTRY: "Government", "NationalSecurity": "Yes"}
 SUBMISSIONS: list[tuple[dict[str, Any] | None, dict[str, Any], list[tuple[str, str]]]] = [
     ({"InvolvementType": "For Visibility Only"}, {"PrimaryNeedsFromAws": None}, []),
     ({"InvolvementType": "For Visibility Only", "Visibility": "Limited"}, {}, []),
@@ -339,6 +350,8 @@ SUBMISSIONS: list[tuple[dict[str, Any] | None, dict[str, Any], list[tuple[str, s
     ),
     ({"Visibility": "Limited"}, {}, [("AwsSubmission.Visibility", "only_with")]),
     ({"InvolvementType": "Co-Sell"}, {}, []),
+    ({"InvolvementType": "Co-Sell"}, SECRET, []),
+    ({"InvolvementType": "For Visibility Only"}, SECRET, [("AwsSubmission.InvolvementType", "only_with")]),
     (None, {"PrimaryNeedsFromAws": None}, []),
     (None, {SOURCE: None}, [(SOURCE, "required")]),
 ]
@@ -367,14 +380,8 @@ ASSOCIATED: list[tuple[dict[str, Any], tuple[Association, ...], list[tuple[str, 
         (Association("AwsMarketplaceProducts", f"{ARN}/SaaSProduct/prod-a1"),),
         [],
     ),
-    (DESCRIPTION, (Association("Solutions", "Other"),), [(SOLUTIONS, "association")]),
-    (
-        {},
-        (Association("Solutions", "other"),),
-        [(SOLUTIONS, "required"), (SOLUTIONS, "association")],
-    ),
-    ({}, (Association("Solutions", "0000001"),), [(SOLUTIONS, "association")]),
-    ({}, (Association("Solutions", "S-1; S-2"),), [(SOLUTIONS, "association")]),
+    (DESCRIPTION, (Association("Solutions", "Other"),), []),  # refused where it is associated
+    ({}, (Association("Solutions", "other"),), [(SOLUTIONS, "required")]),
 ]
 
 
@@ -408,23 +415,25 @@ def test_associations_have_limits(entity_type: str, limit: int) -> None:
     path = f"RelatedEntityIdentifiers.{entity_type}"
     many = tuple(Association(entity_type, IDENTIFIERS[entity_type].format(i)) for i in range(limit + 1))
     others = SOLUTION if entity_type != "Solutions" else ()
-    assert on_submission({}, (*others, *many[:limit])) == []
-    assert pairs(on_submission({}, (*others, *many))) == [(path, "max")]
+    assert on_create({}, (*others, *many[:limit])) == []
+    assert pairs(on_create({}, (*others, *many))) == [(path, "max")]
 
 
 @pytest.mark.parametrize("entity_type", sorted(IDENTIFIERS))
 def test_identifiers_have_a_shape(entity_type: str) -> None:
-    wrong = Association(entity_type, "not an identifier")
-    problems = on_submission({}, (*SOLUTION, wrong))
-    assert pairs(problems) == [(f"RelatedEntityIdentifiers.{entity_type}", "association")]
-    assert "like" in problems[0].cure
+    for wrong in ("not an identifier", "Other", IDENTIFIERS[entity_type].format("1;S-2"), "S-1"[1:]):
+        problems = on_create({}, (*SOLUTION, Association(entity_type, wrong)))
+        assert pairs(problems) == [(f"RelatedEntityIdentifiers.{entity_type}", "association")]
+        assert problems[0].blocks == "create"
+    (problem,) = on_create({}, (Association(entity_type, IDENTIFIERS[entity_type].format("1" * 256)),))
+    assert "255" in problem.message
 
 
 def test_an_offer_and_an_offer_set_exclude_each_other() -> None:
     offer = Association("AwsMarketplaceOffers", f"{ARN}/Offer/offer-a1")
     offer_set = Association("AwsMarketplaceOfferSets", f"{ARN}/OfferSet/offerset-a1")
     expected = [("RelatedEntityIdentifiers.AwsMarketplaceOfferSets", "both")]
-    assert pairs(on_submission({}, (*SOLUTION, offer, offer_set))) == expected
+    assert pairs(on_create({}, (*SOLUTION, offer, offer_set))) == expected
 
 
 # Postal codes: one code that AWS's list takes for each of its rows, and one that it refuses
@@ -453,7 +462,9 @@ MORE_CODES = [
     ("CA", "K1A-0B1", False),
     ("GB", "L2 2DP", True),
     ("GB", "DT3 6GB", True),
-    ("GB", "sw1a1aa", True),
+    ("GB", "SW1A1AA", True),
+    ("GB", "sw1a1aa", False),
+    ("CA", "\u212a1A 0B1", False),  # the sign of Kelvin, no K
     ("GB", "EC1A 1BB", True),
     ("GB", "W1A 0AX", True),
     ("GB", "SW1A 1A", False),
@@ -591,6 +602,4 @@ def test_sensitive_values_are_never_quoted() -> None:
 
 
 def test_the_tables_hold_each_rule_once() -> None:
-    assert len(set(CREATE)) == len(CREATE)
-    assert len(set(SUBMISSION)) == len(SUBMISSION)
-    assert not set(CREATE) & set(SUBMISSION)
+    assert len({*CREATE, *ASSOCIATIONS, *SUBMISSION}) == len(CREATE) + len(ASSOCIATIONS) + len(SUBMISSION)

@@ -67,6 +67,12 @@ REFUSED: list[tuple[list[tuple[str, Any]], str, str]] = [
         "project.expectedContractDuration.value",
         "VALUE_OUT_OF_RANGE",
     ),
+    (
+        [("Project.ExpectedContractDuration", {"Term": "Months", "Value": "012"})],
+        "project.expectedContractDuration.value",
+        "VALUE_OUT_OF_RANGE",
+    ),
+    ([("Customer.Account.AwsAccountId", "aws")], "customer.account.awsAccountId", "INVALID_VALUE"),
     ([("Project.OtherCompetitorNames", "X")], "project.otherCompetitorNames", "ACTION_NOT_PERMITTED"),
     ([("OpportunityType", "Flat Renewal")], "project.relatedOpportunityIdentifier", "REQUIRED_FIELD_MISSING"),
     (

@@ -119,6 +119,27 @@ FAILURES: list[tuple[list[tuple[str, Any]], dict[str, str], str]] = [
         ),
     ),
     (
+        [("Project.CompetitorName", "*Other")],
+        CO_SELL,
+        ("REQUIRED_FIELD_MISSING project.otherCompetitorNames:project.otherCompetitorNames is required"),
+    ),
+    (
+        [("NationalSecurity", "Yes"), ("Customer.Account.Industry", "Government")],
+        VISIBILITY_ONLY,
+        (
+            "ACTION_NOT_PERMITTED primaryNeedsFromAws:"
+            "An opportunity of national security needs support from AWS Sales Rep"
+        ),
+    ),
+    (
+        [("LifeCycle.Stage", "Launched"), ("Customer.Account.AwsAccountId", "111122223333")],
+        CO_SELL,
+        (
+            "BUSINESS_VALIDATION_EXCEPTION relatedEntityIdentifiers.solutions:Associate atleast one solution;"
+            "ACTION_NOT_PERMITTED lifeCycle.stage:A Launched opportunity cannot be submitted"
+        ),
+    ),
+    (
         [("LifeCycle.Stage", "Committed")],
         CO_SELL,
         "BUSINESS_VALIDATION_EXCEPTION relatedEntityIdentifiers.solutions:Associate atleast one solution",

@@ -1,8 +1,8 @@
-"""What AWS wants of an opportunity beyond its field table: one small function a rule, in two visible tables.
+"""What AWS wants of an opportunity beyond its field table: one small function a rule, in visible tables.
 
-``create`` holds the rules CreateOpportunity and UpdateOpportunity apply, ``submission`` those of the
-engagement task. Types, enums, patterns and lengths are the field table's business (``schema.check``) and not
-repeated here. Values that AWS calls sensitive are never quoted.
+``create`` holds the rules CreateOpportunity and UpdateOpportunity apply, ``associations`` those of what is attached,
+``submission`` those of the engagement task. Types, enums, patterns and lengths are the field table's business
+(``schema.check``) and not repeated here. Values that AWS calls sensitive are never quoted.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import replace
 from datetime import date
 
 from connector.core.model import Association, Blocks, Invitation, Problem, Structure
+from connector.core.rules.associations import ASSOCIATIONS
 from connector.core.rules.create import CREATE
 from connector.core.rules.facts import Facts, Rule
 from connector.core.rules.invitation import INVITATION, TOGETHER
-from connector.core.rules.submission import SUBMISSION, USE_CASES
+from connector.core.rules.submission import SUBMISSION
 from connector.core.rules.update import UPDATE
+from connector.core.rules.use_cases import USE_CASES
 
 __all__ = [
+    "ASSOCIATIONS",
     "CREATE",
     "INVITATION",
     "SUBMISSION",
@@ -35,9 +38,11 @@ __all__ = [
 ]
 
 
-def check_create(opportunity: Structure, today: date) -> list[Problem]:
-    """Every rule of CreateOpportunity that ``opportunity`` breaks. ``today`` is the date in UTC."""
-    return _check(CREATE, Facts(opportunity, today), "create")
+def check_create(opportunity: Structure, today: date, associations: tuple[Association, ...] = ()) -> list[Problem]:
+    """Every rule of CreateOpportunity that ``opportunity`` breaks, and of AssociateOpportunity that what it shall be
+    associated with does. ``today`` is the date in UTC.
+    """
+    return _check((*CREATE, *ASSOCIATIONS), Facts(opportunity, today, associations), "create")
 
 
 def check_submission(

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.core.model import Problem
-from connector.core.rules.create import CREATE, close_date, stage, team_titles
+from connector.core.rules.create import CREATE, account_digits, close_date, stage, team_titles
 from connector.core.rules.facts import Facts, Found, Rule, needs_value
-from connector.core.rules.submission import contract_duration, contract_period, use_case
 
 SOLUTIONS = ("Solutions", "AwsMarketplaceSolutions", "AwsMarketplaceProducts")
 STAGES_WITH_SOLUTION = frozenset({"Committed", "Launched"})
@@ -58,19 +57,22 @@ def contact_names(facts: Facts) -> Found:
 # Opportunity-Fields.csv of aws-samples/partner-crm-integration-samples, "connector" the HubSpot connector of
 # aws-samples/sample-partner-agents, "guide" the developer guide on opportunity updates, "third party"
 # pandora-cloud/govwin-hubspot-ace.
+#
+# Where the sheet (fields) says otherwise:
+# - PartnerOpportunityIdentifier is wanted of every update there. The API knows an opportunity by its own id.
+# - SoftwareRevenue is wanted there of partners in a special program at the launch: only AWS knows who is in one.
 UPDATE: tuple[Rule, ...] = (
-    *(rule for rule in CREATE if rule not in {close_date, stage, team_titles}),
+    # An account id that AWS has already is AWS's own; one of ours is judged when it is mapped.
+    *(rule for rule in CREATE if rule not in {account_digits, close_date, stage, team_titles}),
     future_close_date,  # connector; whether a launch waives it is not documented
     needs_value("LifeCycle.Stage", "The stage", "Choose a stage."),  # connector: required on every update
     needs_value("OpportunityType", "The opportunity's type", "Choose a type."),  # connector: REQUIRED_FIELD_MISSING
-    use_case,  # connector: required, and one of 39 values in the server's spelling
+    needs_value("Project.CustomerUseCase", "The use case", "Choose a use case."),  # connector
     needs_value("Project.DeliveryModels", "The delivery models", "Choose at least one."),  # connector
     needs_value("Project.SalesActivities", "The sales activities", "Choose at least one."),  # connector
     needs_value("Marketing.Source", "The marketing source", "Choose Marketing Activity or None."),  # third party
     kept_needs,  # connector: leaving them out is read as a change to For Visibility Only, which is refused
     solution_for_stage,  # guide: "Other" is not enough from Committed on
     account_for_launch,  # fields: consulting and services partners name the customer's account
-    contract_period,  # ISV help centres: the end is not before the start
-    contract_duration,  # model: 1 to 144 months
     contact_names,  # connector; third party: an unchanged echo of such a contact is refused
 )

@@ -63,6 +63,7 @@ def phone(value: str, country: str | None, region: str | None) -> str:
     """``+15127576000``: the international form, without extension.
 
     Numbers without + are those of ``country``, which was looked up, or else of ``region``, which the mapping states.
+    What has AWS's form already goes as it is, also where there can be no such number: AWS takes it.
     """
     region = next((place for place in (country, region) if place and is_region(place)), None)
     number = _parsed_phone(value, region)
@@ -71,6 +72,8 @@ def phone(value: str, country: str | None, region: str | None) -> str:
             "The phone number has no country code.", "Write it like +1 512 757 6000, or fill in the country."
         )
     if number is None or not phonenumbers.is_possible_number(number):
+        if re.fullmatch(PHONE_PATTERN, value.strip()):
+            return value.strip()
         raise TransformError("This is not a possible phone number.", "Write it like +1 512 757 6000.")
     result = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if not re.fullmatch(PHONE_PATTERN, result):
@@ -130,6 +133,8 @@ def website(value: str) -> str:
     address = _split_url(text if "://" in text else f"https://{text.lstrip('/')}")
     host = _checked_host(address)
     result = address._replace(netloc=_netloc(address, host)).geturl()
+    if len(result) > WEBSITE_LENGTH and "://" not in text:
+        result = result.removeprefix("https://")  # AWS takes the bare name too
     if len(result) > WEBSITE_LENGTH:
         raise TransformError(f"The website is longer than {WEBSITE_LENGTH} characters.", "Shorten it.")
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.sandbox.partner_central.calls import Call
 from connector.sandbox.partner_central.errors import NOT_PERMITTED, Problem, conflict, refuse
 from connector.sandbox.partner_central.instants import to_milliseconds
-from connector.sandbox.partner_central.offerings import SOLUTIONS, Solution, is_known
+from connector.sandbox.partner_central.offerings import Solution, is_known, solutions
 from connector.sandbox.partner_central.pages import cut_page, with_token
 from connector.sandbox.partner_central.paths import Json, find, is_blank
 from connector.sandbox.partner_central.records import Opportunity
@@ -35,7 +35,7 @@ def associate_opportunity(call: Call, body: Json) -> Json:
         if call.settings.associate_twice == "conflict":
             raise conflict(f"{identifier} is already associated with {record.id}")
         return {}
-    refuse(_check_addition(record, kind, identifier))
+    refuse(_check_addition(record, kind, identifier, call.settings.inactive_solutions))
     entities.append(identifier)
     record.modified = call.records.stamp(call.now)
     return {}
@@ -58,7 +58,7 @@ def disassociate_opportunity(call: Call, body: Json) -> Json:
 
 def list_solutions(call: Call, body: Json) -> Json:
     """The partner's solutions, filtered and sorted."""
-    rows = [solution for solution in SOLUTIONS.values() if _is_wanted(solution, body)]
+    rows = [one for one in solutions(call.settings.inactive_solutions) if _is_wanted(one, body)]
     sort = body.get("Sort", {"SortBy": "Identifier", "SortOrder": "ASCENDING"})
     rows.sort(key=lambda row: _sort_key(row, sort["SortBy"]), reverse=sort["SortOrder"] == "DESCENDING")
     page, token = cut_page(body, rows, token_on_last_page=call.settings.token_on_last_page)
@@ -75,9 +75,9 @@ def _check_status(call: Call, record: Opportunity) -> list[Problem]:
     return [Problem("opportunityIdentifier", NOT_PERMITTED, text)]
 
 
-def _check_addition(record: Opportunity, kind: str, identifier: str) -> list[Problem]:
+def _check_addition(record: Opportunity, kind: str, identifier: str, inactive: frozenset[str]) -> list[Problem]:
     path = "relatedEntityIdentifier"
-    if not is_known(kind, identifier):
+    if not is_known(kind, identifier, inactive):
         return [Problem(path, "INVALID_VALUE", f"{identifier} is not a known entity of {kind}")]
     if len(record.related[kind]) >= ASSOCIATION_LIMITS[kind]:
         return [Problem(path, "TOO_MANY_VALUES", f"{kind} may have at most {ASSOCIATION_LIMITS[kind]} entities")]

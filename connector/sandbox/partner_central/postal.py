@@ -1,7 +1,8 @@
 """Which countries have postal codes, and what they look like.
 
 From AWS's published validation sheets (PostalCodeValidations, CountriesWithoutPostalCode). A country in
-neither table has postal codes of a form that AWS does not publish.
+neither table has postal codes of a form that AWS does not publish. The first sheet tells messages, not checks: for
+Brunei, Ireland, El Salvador, Eswatini and the Vatican it prints one code, or one town's, and any code of theirs passes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-# `#` a digit, `@` a capital letter, `~` an optional space, `|` separates alternatives,
+# `#` a digit, `@` a capital letter, `*` either, `~` an optional space, `|` separates alternatives,
 # anything else stands for itself.
 _FORMATS = {
     "BD AF AL AM AT AU BG CC CH CV CX CY DK ET GE GL GW HT HU LI LR LU MK MZ NE NF NO NZ PH PY SJ TN ZA": "####",
@@ -23,13 +24,13 @@ _FORMATS = {
     "BH": "###|####",
     "BL": "97133",
     "BM": "@@ ##|@@ @@",
-    "BN": "KB####",
+    "BN": "@@####",
     "BR": "#####|#####-###",
     "CA": "@#@~#@#",
     "GB": "@#~#@@|@##~#@@|@#@~#@@|@@#~#@@|@@##~#@@|@@#@~#@@",
     "GF": "973##",
     "GP": "971##",
-    "IE": "@## #@#@|@###@#@",
+    "IE": "@#*~****",
     "IL": "#####|#######",
     "IN": "###~###",
     "JM": "##",
@@ -49,10 +50,10 @@ _FORMATS = {
     "SA": "#####-####",
     "SE": "S-#####|SE-#####|###~##",
     "SM": "4789#",
-    "SV": "1101",
-    "SZ": "M###",
+    "SV": "####",
+    "SZ": "@###",
     "US": "#####|#####-####",
-    "VA": "120",
+    "VA": "120|00120",
     "VC": "VC####",
     "WF": "986##",
     "YT": "976##",
@@ -63,7 +64,7 @@ AE AG AN AO AW BF BI BJ BO BQ BS BW BZ CF CG CI CK CM CW DJ DM ER FJ GD GH GM GQ
 MO MR MW NR NU QA RW SB SC SH SL SR ST SY TF TG TK TL TO TV UG VU YE ZW
 """
 
-_SYMBOLS = {"#": "[0-9]", "@": "[A-Z]", "~": " ?", "|": "|"}
+_SYMBOLS = {"#": "[0-9]", "@": "[A-Z]", "*": "[0-9A-Z]", "~": " ?", "|": "|"}
 
 
 def is_without(country: str) -> bool:
@@ -79,7 +80,7 @@ def is_wellformed(country: str, code: str) -> bool:
 
 def describe(country: str) -> str:
     """The published forms in words of digits and letters: `99999 OR 99999-9999`."""
-    words = _formats().get(country, "").replace("#", "9").replace("@", "A").replace("~", " ")
+    words = _formats().get(country, "").replace("#", "9").replace("@", "A").replace("*", "X").replace("~", " ")
     return words.replace("|", " OR ")
 
 

@@ -6,6 +6,7 @@ in `edits`, what a submission needs in `submission`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from connector.sandbox.partner_central.instants import to_date
 from connector.sandbox.partner_central.paths import Json, find, is_blank
 from connector.sandbox.partner_central.tables import (
     CLOSED_LOST,
+    OTHER_COMPETITOR,
     PENDING,
     REQUIRED_ON_UPDATE,
     SPEND_CURRENCIES,
@@ -168,6 +170,13 @@ def _state(facts: Facts) -> Iterator[Problem]:
         yield Problem(STATE, "INVALID_ENUM_VALUE", f"{STATE} must be the full name of a state")
 
 
+def _account(facts: Facts) -> Iterator[Problem]:
+    # The model's pattern also admits the names that invitations know accounts by.
+    account = facts.get("customer.account.awsAccountId")
+    if isinstance(account, str) and not re.fullmatch("[0-9]{12}", account):
+        yield Problem("customer.account.awsAccountId", "INVALID_VALUE", "Account Id must be 12 numerical digits")
+
+
 def _use_case(facts: Facts) -> Iterator[Problem]:
     use_case = facts.get("project.customerUseCase")
     if not is_blank(use_case) and use_case not in USE_CASES:
@@ -191,13 +200,13 @@ def _currency(facts: Facts, currency: str) -> Iterator[Problem]:
 
 def _duration(facts: Facts) -> Iterator[Problem]:
     months = facts.get(f"{DURATION}.value")
-    if isinstance(months, str) and not (months.isascii() and months.isdigit() and 1 <= int(months) <= 144):
+    if isinstance(months, str) and not (re.fullmatch("[1-9][0-9]{0,2}", months) and int(months) <= 144):
         yield Problem(f"{DURATION}.value", "VALUE_OUT_OF_RANGE", "value must be between 1 and 144 months")
 
 
 def _competitor(facts: Facts) -> Iterator[Problem]:
     path = "project.otherCompetitorNames"
-    if not is_blank(facts.get(path)) and facts.get("project.competitorName") != "*Other":
+    if not is_blank(facts.get(path)) and facts.get("project.competitorName") != OTHER_COMPETITOR:
         yield Problem(path, NOT_PERMITTED, "otherCompetitorNames is only allowed when competitorName is *Other")
 
 
@@ -279,6 +288,7 @@ _CONTENT_RULES: tuple[Rule, ...] = (
     _industry,
     _national_security,
     _state,
+    _account,
     _use_case,
     _spend,
     _duration,

@@ -15,6 +15,7 @@ from connector.sandbox.partner_central.tables import (
     ACTION_REQUIRED,
     CLOSED_LOST,
     LAUNCHED,
+    OTHER_COMPETITOR,
     PENDING,
     SOLUTION_KINDS,
     STAGES_WITH_SOLUTION,
@@ -47,16 +48,13 @@ def has_solution(record: Opportunity) -> bool:
     return any(record.related.get(kind) for kind in SOLUTION_KINDS)
 
 
-def check_submission(record: Opportunity, wanted: Submission, today: date, *, needs_account: bool) -> list[Problem]:
-    """Every reason why a record cannot be submitted now, other than its review status.
-
-    `needs_account`: the customer's AWS account has to be named at Launched.
-    """
+def check_submission(record: Opportunity, wanted: Submission, today: date) -> list[Problem]:
+    """Every reason why a record cannot be submitted now, other than its review status."""
     return [
         *_required(record),
         *_address(record),
         *_solution(record),
-        *_life_cycle(record, today, needs_account),
+        *_life_cycle(record, today),
         *_involvement(record, wanted),
     ]
 
@@ -70,6 +68,9 @@ def _required(record: Opportunity) -> Iterator[Problem]:
         "marketing.source",
     )
     yield from (missing(path) for path in paths if is_blank(find(record.body, path)))
+    names = "project.otherCompetitorNames"
+    if find(record.body, "project.competitorName") == OTHER_COMPETITOR and is_blank(find(record.body, names)):
+        yield missing(names)
     if is_blank(find(record.body, "project.salesActivities")):
         # Recorded with this code and this spelling.
         yield Problem("project.salesActivities", NOT_PERMITTED, " project.salesActivities is required")
@@ -101,19 +102,20 @@ def _solution(record: Opportunity) -> Iterator[Problem]:
         yield Problem("relatedEntityIdentifiers.solutions", BUSINESS_EXCEPTION, "Associate atleast one solution")
 
 
-def _life_cycle(record: Opportunity, today: date, needs_account: bool) -> Iterator[Problem]:
+def _life_cycle(record: Opportunity, today: date) -> Iterator[Problem]:
     if not is_future(find(record.body, "lifeCycle.targetCloseDate"), today):
         yield close_date_problem()
     stage = find(record.body, "lifeCycle.stage")
-    if stage == CLOSED_LOST:
-        yield Problem("lifeCycle.stage", NOT_PERMITTED, "A Closed Lost opportunity cannot be submitted")
-    is_launched = needs_account and stage == LAUNCHED
-    if is_launched and is_blank(find(record.body, "customer.account.awsAccountId")):
-        yield missing("customer.account.awsAccountId")
+    if stage in (CLOSED_LOST, LAUNCHED):
+        # The model: what is closed is not suitable for submission. Launched is AWS's word for closed and won.
+        yield Problem("lifeCycle.stage", NOT_PERMITTED, f"A {stage} opportunity cannot be submitted")
 
 
 def _involvement(record: Opportunity, wanted: Submission) -> Iterator[Problem]:
     if wanted.involvement != "Co-Sell":
+        if record.body.get("NationalSecurity") == "Yes":
+            text = "An opportunity of national security needs support from AWS Sales Rep"
+            yield Problem("primaryNeedsFromAws", NOT_PERMITTED, text)
         return
     if wanted.visibility == "Limited":
         text = "Cannot set visibility to limited on a Co-Sell opportunity"

@@ -40,6 +40,7 @@ SPEND_CURRENCIES = frozenset({"USD", "EUR"})
 # Get returns this for an opportunity shared for visibility only; it is in no enum, so echoing it fails.
 NO_NEED = "Do Not Need Support from AWS Sales Rep"
 
+OTHER_COMPETITOR = "*Other"
 CLOSED_LOST = "Closed Lost"
 LAUNCHED = "Launched"
 # From here on "Other" is not a solution any more.
@@ -103,12 +104,13 @@ ASSOCIATION_LIMITS = {
     "AwsMarketplaceSolutions": 10,
     "AwsMarketplaceProducts": 10,
 }
-_LISTING = r"arn:aws:aws-marketplace:[a-z]{1,2}-[a-z]*-\d+:\d{12}:AWSMarketplace/"
+_LISTING = r"arn:aws:aws-marketplace:[a-z]{1,2}-[a-z]*-[0-9]+:[0-9]{12}:AWSMarketplace/"
+_NAME = r"[A-Za-z0-9-]+"
 MARKETPLACE_ARNS = {
-    "AwsMarketplaceOffers": _LISTING + r"Offer/offer-\S+",
-    "AwsMarketplaceOfferSets": _LISTING + r"OfferSet/offerset-\S+",
-    "AwsMarketplaceSolutions": _LISTING + r"Solution/soln-\S+",
-    "AwsMarketplaceProducts": _LISTING + r"\w+Product/prod-\S+",
+    "AwsMarketplaceOffers": _LISTING + "Offer/offer-" + _NAME,
+    "AwsMarketplaceOfferSets": _LISTING + "OfferSet/offerset-" + _NAME,
+    "AwsMarketplaceSolutions": _LISTING + "Solution/soln-" + _NAME,
+    "AwsMarketplaceProducts": _LISTING + r"[A-Za-z0-9_]+Product/prod-" + _NAME,
 }
 # Any one of these is "a solution" for submission and for the stages that need one.
 SOLUTION_KINDS = ("Solutions", "AwsMarketplaceSolutions", "AwsMarketplaceProducts")

@@ -93,8 +93,7 @@ def _make_task(call: Call, record: Opportunity, wanted: Json, script: TaskScript
 
 
 def _check(call: Call, record: Opportunity, wanted: Submission) -> list[Problem]:
-    needs_account = call.settings.launched_needs_account
-    problems = check_submission(record, wanted, call.today, needs_account=needs_account)
+    problems = check_submission(record, wanted, call.today)
     if call.settings.duplicate_check and _is_duplicate(call, record):
         problems.append(Problem("customer.account.companyName", "DUPLICATE_KEY_VALUE", "Duplicate Record"))
     return problems

@@ -1,0 +1,47 @@
+"""The use cases that AWS takes. The model calls them a text, so the field table does not know them."""
+
+from __future__ import annotations
+
+# Source: list provisioned by aws-samples/sample-partner-agents, read 2026-11-21; the server spells some
+# values with spaces around slashes where the model's documentation has none.
+USE_CASES = (
+    "AI Machine Learning and Analytics",
+    "Archiving",
+    "Big Data: Data Warehouse / Data Integration / ETL / Data Lake / BI",
+    "Blockchain",
+    "Business Applications: Mainframe Modernization",
+    "Business Applications & Contact Center",
+    "Business Applications & SAP Production",
+    "Centralized Operations Management",
+    "Cloud Management Tools",
+    "Cloud Management Tools & DevOps with Continuous Integration & Continuous Delivery (CICD)",
+    "Configuration, Compliance & Auditing",
+    "Connected Services",
+    "Containers & Serverless",
+    "Content Delivery & Edge Services",
+    "Database",
+    "Edge Computing / End User Computing",
+    "Energy",
+    "Enterprise Governance & Controls",
+    "Enterprise Resource Planning",
+    "Financial Services",
+    "Healthcare and Life Sciences",
+    "High Performance Computing",
+    "Hybrid Application Platform",
+    "Industrial Software",
+    "IOT",
+    "Manufacturing, Supply Chain and Operations",
+    "Media & High performance computing (HPC)",
+    "Migration / Database Migration",
+    "Monitoring, logging and performance",
+    "Monitoring & Observability",
+    "Networking",
+    "Outpost",
+    "SAP",
+    "Security & Compliance",
+    "Storage & Backup",
+    "Training",
+    "VMC",
+    "VMWare",
+    "Web development & DevOps",
+)
