@@ -9,7 +9,16 @@ from typing import TypeAlias
 
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
-from connector.core.mapping import CompiledMapping, Document, compile_mapping, join, run_cases
+from connector.core.mapping import (
+    CompiledMapping,
+    Document,
+    Reading,
+    check_identity,
+    compile_mapping,
+    join,
+    read_as_far_as_possible,
+    run_cases,
+)
 from connector.core.model import fingerprint
 from connector.core.transforms import TRANSFORMS, Transform
 from connector.errors import FileProblem, MappingError, UserError
@@ -41,9 +50,19 @@ def read_mapping(files: Files, shown_as: str | None = None) -> tuple[CompiledMap
     return mapping, problems if mapping is None else run_cases(mapping)
 
 
+def examine(files: Files, shown_as: str | None = None) -> tuple[Document, Reading]:
+    """Read a mapping as far as possible, faulty or not, for those who look at it and do not apply it."""
+    document = _read_files(files, shown_path(files) if shown_as is None else shown_as)
+    return document, read_as_far_as_possible(document, mapping_shapes(), transforms())
+
+
 def load_mapping(files: Files, shown_as: str | None = None) -> CompiledMapping:
     """Compile a mapping. Raises MappingError with every problem; cases are left to ``check``."""
-    mapping, problems = compile_mapping(_read_files(files, shown_as), mapping_shapes(), transforms())
+    document = _read_files(files, shown_as)
+    mapping, problems = compile_mapping(document, mapping_shapes(), transforms())
+    unknown = check_identity(document, mapping) if mapping is not None else None
+    if unknown is not None:
+        mapping, problems = None, (unknown,)
     if mapping is None:
         raise MappingError(f"The mapping has {len(problems)} problem{'s' * (len(problems) != 1)}.", problems=problems)
     return mapping

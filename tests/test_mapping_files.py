@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = (ROOT / "mappings" / "opportunity.yaml", ROOT / "mappings" / "invitations.yaml")
 FIRST = """version: 1
 salesforce: {object: Opportunity, where: Share_With_AWS__c = TRUE}
-opportunity: {Project: {Title: Name}}
+opportunity: {PartnerOpportunityIdentifier: Id, Project: {Title: Name}}
 """
 SECOND = """version: 1
 write_back: {A__c: opportunity.Id}

@@ -14,7 +14,7 @@ import pytest
 from connector import yamlfile
 from connector.adapters.partner_central import mapping_shapes
 from connector.core.mapping import CompiledMapping, compile_mapping, join, run_cases
-from connector.core.mapping.cases import run_case
+from connector.core.mapping.case_runs import run_case
 from connector.core.mapping.nodes import Case, Each, Items, Leaf, Node, Struct, leaves_of
 from connector.mapping_files import transforms
 

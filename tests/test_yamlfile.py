@@ -144,6 +144,8 @@ def test_line_ends_and_byte_order_mark(line_end: str) -> None:
         ("a: &\nb: 1\n", 1, 5, "& and * must be followed", {"a": None, "b": 1}),
         ('a: "\\q"\nb: 1\n', 1, 6, "A backslash in double quotes", {"a": None, "b": 1}),
         ("a: |x\n  y\nb: 1\n", 1, 5, "Text follows | or >", {"a": "y", "b": 1}),
+        ("a:\n  - b {c: 1, e: 3}\nd: 2\n", 2, 5, "b has no colon", {"a": [{"b": None}], "d": 2}),
+        ("a: 1\nb {c: 1, e: 3}\nd: 2\n", 2, 1, "b has no colon", {"a": 1, "b": None, "d": 2}),
         ("a: 1\nb\nc: 2\n", 2, 1, "b has no colon", {"a": 1, "b": None, "c": 2}),
         ("a:\n  b\n    c: 1\n", 2, 3, "b has no colon", {"a": {"b": {"c": 1}}}),
         ("a: 1\nb:2\nc: 3\n", 2, 1, "b is not followed by a colon and a space", {"a": 1, "b": None, "c": 3}),
@@ -188,6 +190,31 @@ def test_damage_is_told_for_what_lost_a_line_or_a_value() -> None:
     document = parse('a:\n  b: "x\n  c: 1\nd:\n  e: 1\n  -f\n', "f")
     assert document.damaged == {("a", "b"), ("d",)}
     assert parse("a: 1\na: 2\n", "f").damaged == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful"),
+    [
+        ("a: 1\na: 2\n", {("a",)}),
+        ("a: {b: 1, b: 2, c: 3}\n", {("a", "b")}),
+        ("a: {b: *nobody, c: 3}\n", {("a", "b")}),
+        ("a: {b: 012, c: 3}\n", {("a", "b")}),
+        ("a: 1\nb: 2\n", set()),
+        ("a: &x {b: *nobody}\nc: *x\n", {("a", "b"), ("c", "b")}),
+    ],
+)
+def test_what_may_say_something_else_than_was_meant_is_doubtful(text: str, doubtful: set[tuple[str, ...]]) -> None:
+    document = parse(text, "f")
+    assert document.doubtful == doubtful
+    assert document.damaged == frozenset()
+    assert bool(document.problems) == bool(doubtful)
+
+
+def test_what_was_moved_is_told() -> None:
+    document = parse("a:\n  b: 1\n   c: 2\n\td: 3\n", "f")
+    assert {path[-1] for path in document.moved} == {"c", "d"}
+    assert document.moved <= document.damaged <= document.doubtful
+    assert parse("a:\n  b 1\n  c: 2\n", "f").moved == frozenset()
 
 
 def test_aliases_share_values_and_keep_the_anchors_positions() -> None:

@@ -108,6 +108,7 @@ _Tree: TypeAlias = dict[str, Any]
 _Place: TypeAlias = tuple[str, ...]
 """Field names from the record on, with "*" after a child relationship."""
 _RECORD: tuple[_Place, ...] = ((),)
+_FUNCTIONS = frozenset(jmespath.functions.Functions.FUNCTION_TABLE)
 _GIVES_ARGUMENTS = frozenset({"not_null", "reverse", "sort", "to_array"})
 
 
@@ -171,6 +172,8 @@ class _Reads:
 
     def _called(self, name: str, parts: list[_Tree], places: tuple[_Place, ...]) -> tuple[_Place, ...]:
         """Arguments of a function; ``&expression`` is read of each row of the other argument."""
+        if name not in _FUNCTIONS:
+            raise PathError(f"JMESPath has no function {name!r}.")
         plain = tuple(place for part in parts if part["type"] != "expref" for place in self.lead(part, places))
         ordered = [part["children"][0] for part in parts if part["type"] == "expref"]
         if ordered or name == "length":

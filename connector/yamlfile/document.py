@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ class Document:
 
     ``positions`` maps a path to (line, column) from 1: of the key for a mapping entry, of the item for a list
     entry, ``()`` for the root. ``damaged`` has the paths that a syntax error hit: a complaint that something
-    is missing there may be false.
+    is missing there may be false. ``doubtful`` are those and all others that may say something else than was meant:
+    what is given twice, and what another problem is about. ``moved`` stand on lines whose indentation had to be
+    guessed: they may belong elsewhere.
     """
 
     file: str
@@ -37,6 +40,8 @@ class Document:
     positions: Mapping[Steps, Place]
     problems: tuple[FileProblem, ...] = ()
     damaged: frozenset[Steps] = frozenset()
+    doubtful: frozenset[Steps] = frozenset()
+    moved: frozenset[Steps] = frozenset()
 
     def problem(self, path: Steps, message: str, cure: str = "") -> FileProblem:
         """A problem at the nearest known position of ``path`` or of what contains it."""
@@ -88,10 +93,14 @@ def _parse(text: str, file: str, problems: list[FileProblem]) -> Document:
     if builder is None or builder.root is None:
         if not draft.problems:
             draft.report(0, 0, "The file is empty.", "Write its content, or remove it.")
-        return Document(file, None, {(): (1, 1)}, tuple(sorted(draft.problems)), frozenset({()}))
+        lost = frozenset[Steps]({()})
+        return Document(file, None, {(): (1, 1)}, tuple(sorted(draft.problems)), lost, lost)
     values = Values(draft)
     value = values.build(builder.root)
-    return Document(file, value, values.positions, tuple(sorted(set(draft.problems))), _damaged(draft, values))
+    told, damaged = tuple(sorted(set(draft.problems))), _damaged(draft, values)
+    moved = frozenset(path for path, (line, _) in values.positions.items() if line - 1 in draft.shifts and path)
+    doubtful = damaged | _doubtful(draft, values, damaged)
+    return Document(file, value, values.positions, told, damaged, doubtful, moved)
 
 
 def _replace_unprintable(draft: Draft) -> None:
@@ -126,6 +135,19 @@ def _damaged(draft: Draft, values: Values) -> frozenset[Steps]:
         (_, column), path = max(before, default=((1, 1), ()))
         found.add(path[:-1] if column == indent + 1 else path)
     return frozenset(found)
+
+
+def _doubtful(draft: Draft, values: Values, damaged: frozenset[Steps]) -> frozenset[Steps]:
+    """What a problem of its line is about, what is given twice, and every place that lost a line.
+
+    An alias repeats what is damaged where its anchor stands, so one place may have several paths.
+    """
+    places = {values.positions[path] for path in damaged if path in values.positions}
+    known = sorted(set(values.positions.values()))
+    for problem in draft.problems:
+        index = bisect_right(known, (problem.line, problem.column))
+        places |= {place for place in known[max(index - 1, 0) : index] if place[0] == problem.line}
+    return frozenset({path for path, place in values.positions.items() if place in places and path} | values.repeated)
 
 
 def _encloses(place: Place, line: int, indent: int) -> bool:

@@ -87,6 +87,13 @@ def keep_name(draft: Draft, line: int, _column: int) -> None:
     draft.lines[line] = re.split("[:=]", text, maxsplit=1)[0] + ":"
 
 
+def keep_word(draft: Draft, line: int, _column: int) -> None:
+    """``name {value}`` becomes ``name:``."""
+    start = re.match(r"\s*(?:- +)*[\w.-]+", draft.lines[line])
+    draft.altered.add(line)
+    draft.lines[line] = f"{start[0] if start else ''}:"
+
+
 def add_colon(draft: Draft, line: int, _column: int) -> None:
     draft.altered.add(line)
     draft.lines[line] = f"{draft.lines[line].rstrip()}:"

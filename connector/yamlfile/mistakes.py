@@ -18,12 +18,14 @@ from connector.yamlfile.draft import (
     expand_tabs,
     indent_of,
     keep_name,
+    keep_word,
     line_above,
     reindent,
     replace_by_space,
 )
 
 BARE_KEY = re.compile(r"[A-Za-z_][\w.-]*")
+BEFORE_BRACKET = re.compile(r"\s*(?:- +)*([A-Za-z_][\w.-]*) +[\[{]")
 RUN_TOGETHER = re.compile(r"([A-Za-z_][\w.-]*)[:=]\S")
 QUOTES = "Put the value in quotes."
 
@@ -164,6 +166,15 @@ def explain_bracket(failure: Failure) -> Diagnosis | None:
     )
 
 
+def explain_colon_before_bracket(failure: Failure) -> Diagnosis | None:
+    """``Title {from: Name}``, which would begin a text and go on as a mapping."""
+    found = BEFORE_BRACKET.match(failure.text)
+    if found is None or "mapping values are not allowed" not in failure.problem or found.end() > failure.column:
+        return None
+    message, cure = f"{found[1]} has no colon after it.", f"Write {found[1]}: and its value."
+    return Diagnosis(failure.line, found.start(1), message, cure, keep_word)
+
+
 def explain_missing_colon(failure: Failure) -> Diagnosis | None:
     if "could not find expected ':'" in failure.problem and failure.opened is not None:
         line = failure.opened[0]
@@ -227,6 +238,7 @@ EXPLANATIONS: tuple[Callable[[Failure], Diagnosis | None], ...] = (
     explain_tab,
     explain_open_quote,
     explain_bracket,
+    explain_colon_before_bracket,
     explain_missing_colon,
     explain_indentation,
     explain_directive,

@@ -27,6 +27,7 @@ class Values:
 
     def __init__(self, draft: Draft) -> None:
         self.positions: dict[Steps, Place] = {}
+        self.repeated: set[Steps] = set()
         self._draft = draft
         self._open: list[Node] = []
         self._aliases = 0
@@ -91,6 +92,7 @@ class Values:
             elif name in first:
                 message = f"The key {name} is already set in line {first[name][0]}."
                 self._report(key.place, message, "Keep one of the two.")
+                self.repeated.add((*path, name))
             elif name not in values:
                 first[name] = self.positions[*path, name] = key.place
                 values[name] = self._value(item, (*path, name))

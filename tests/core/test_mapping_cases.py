@@ -6,7 +6,7 @@ import pytest
 from small_mapping import FILE, compiled
 
 from connector.core.mapping import run_cases
-from connector.core.mapping.cases import subset_differences
+from connector.core.mapping.case_runs import subset_differences
 
 TREE = "Project: {Title: Name, DeliveryModels: {from: M__c, transform: split}}"
 SECTIONS = """
@@ -62,4 +62,4 @@ def test_an_expectation(expectation: str, said: str | None) -> None:
     ],
 )
 def test_differences(expected: object, actual: object, differences: list[str]) -> None:
-    assert subset_differences(expected, actual) == differences
+    assert [one.words for one in subset_differences(expected, actual)] == differences

@@ -100,7 +100,18 @@ def test_what_a_path_is_called() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Account Name", "Account..Name", "Roles[", "a b c", "Account.*", "1Name", "Account.Contacts[0].Email", "Näme"],
+    [
+        "",
+        "Account Name",
+        "Account..Name",
+        "Roles[",
+        "a b c",
+        "Account.*",
+        "1Name",
+        "Account.Contacts[0].Email",
+        "Näme",
+        "upper(Name)",
+    ],
 )
 def test_what_is_no_path(text: str) -> None:
     with pytest.raises(PathError):

@@ -1,18 +1,14 @@
-"""The tests a mapping file carries: reads them, and runs them."""
+"""The tests a mapping file carries: reads them. ``case_runs`` runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from connector.core.mapping.complaints import Complaints, Keys
-from connector.core.mapping.mapper import map_record
-from connector.core.mapping.nodes import ENGAGEMENT, INVITATION, Case, CompiledMapping
-from connector.core.model import Mapped
+from connector.core.mapping.nodes import Case
 from connector.core.schema import Shape
-from connector.errors import FileProblem
 
 _CASE_KEYS = ("name", "given", "expect", "expect_problems", "today")
 _DEFAULT_DAY = "2000-01-01"
@@ -31,8 +27,16 @@ class CaseReader:
         if not isinstance(value, list):
             self.complaints.add(("cases",), "cases is a list.", "Write items with `- name: …`.")
             return ()
-        found = [self._case(inner, ("cases", index)) for index, inner in enumerate(value)]
+        found = [self._sound_case(inner, ("cases", index)) for index, inner in enumerate(value)]
         return tuple(case for case in found if case is not None)
+
+    def _sound_case(self, value: Any, keys: Keys) -> Case | None:
+        """The case, None where it has a mistake of its own: what would come of it says nothing."""
+        before = len(self.complaints.found)
+        case = self._case(value, keys)
+        doubtful = self.complaints.document.doubtful
+        is_doubtful = keys[:1] in doubtful or any(path[:2] == keys for path in doubtful)
+        return None if is_doubtful or len(self.complaints.found) > before else case
 
     def _case(self, value: Any, keys: Keys) -> Case | None:
         if not isinstance(value, dict) or not value.get("name") or not isinstance(value.get("given"), dict):
@@ -87,70 +91,3 @@ class CaseReader:
             self.complaints.add(keys, "expect_problems is a list of AWS paths.", f"Write [{value}].")
             return None
         return tuple(map(str, value))
-
-
-def run_cases(mapping: CompiledMapping) -> tuple[FileProblem, ...]:
-    """A problem for each case that does not come out as it says."""
-    failures = []
-    for case in mapping.cases:
-        differences = run_case(mapping, case)
-        if differences:
-            message = f"The case {case.name!r} fails: {'; '.join(differences)}."
-            failures.append(FileProblem(case.file, case.line, 1, message, "Correct the mapping or the case."))
-    return tuple(failures)
-
-
-def run_case(mapping: CompiledMapping, case: Case) -> list[str]:
-    """What differs from the expectation, in words; nothing when the case holds."""
-    mapped = map_record(mapping, case.given, case.today)
-    differences = subset_differences(case.expect, _as_expected(mapped)) if case.expect is not None else []
-    if case.expect_problems is None:
-        return differences
-    found = _told_paths(mapped)
-    differences += [f"no problem is told at {path}" for path in case.expect_problems if path not in found]
-    if not case.expect_problems and found:
-        differences.append(f"there are problems at {', '.join(sorted(found))}")
-    return differences
-
-
-def _told_paths(mapped: Mapped) -> set[str]:
-    """Every path a problem is told at; those of the nth invitation as a case calls them: ``invitations[0].Message``."""
-    found = {problem.path for problem in mapped.problems}
-    for index, invitation in enumerate(mapped.invitations):
-        for problem in invitation.problems:
-            root, _, rest = problem.path.partition(".")
-            own = rest if root == INVITATION else ENGAGEMENT if problem.path == ENGAGEMENT else ""
-            found.add(f"invitations[{index}].{own}" if own else problem.path)
-    return found
-
-
-def _as_expected(mapped: Mapped) -> dict[str, Any]:
-    """A mapped record in the words of a case: opportunity, associate, submission, assign, invitations."""
-    associate: dict[str, list[str]] = {}
-    for association in mapped.associations:
-        associate.setdefault(association.entity_type, []).append(association.identifier)
-    invitations = [
-        {**one.body, **({ENGAGEMENT: one.engagement_id} if one.engagement_id else {})} for one in mapped.invitations
-    ]
-    return {
-        "opportunity": mapped.opportunity,
-        "associate": associate,
-        "submission": mapped.submission,
-        "assign": mapped.assignee,
-        "invitations": invitations,
-    }
-
-
-def subset_differences(expected: Any, actual: Any, path: str = "") -> list[str]:
-    """Where ``actual`` lacks what ``expected`` says, in words; a list must have just the expected items."""
-    if isinstance(expected, Mapping):
-        if not isinstance(actual, Mapping):
-            return [f"{path or 'the result'} is missing"]
-        found: list[str] = []
-        for name, value in expected.items():
-            found += subset_differences(value, actual.get(name), f"{path}.{name}" if path else str(name))
-        return found
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        pairs = enumerate(zip(expected, actual, strict=True))
-        return [words for i, (e, a) in pairs for words in subset_differences(e, a, f"{path}[{i}]")]
-    return [] if expected == actual else [f"{path} is {actual!r}, expected {expected!r}"]

@@ -9,13 +9,18 @@ from typing import Any
 from connector.core.condition import ConditionError, look_over
 from connector.core.mapping.cases import CaseReader
 from connector.core.mapping.complaints import Complaints, Document, Keys
+from connector.core.mapping.damage import Damage, damage_of
 from connector.core.mapping.fact_lines import FactLineReader
 from connector.core.mapping.fact_names import SYNC_FACTS, SYNC_FACTS_OF_INVITATION, FactTable
 from connector.core.mapping.invitations import InvitationReader
 from connector.core.mapping.leaves import LeafReader
 from connector.core.mapping.nodes import (
+    ADOPTED,
     ASSIGNEE,
+    ASSOCIATED,
     ENGAGEMENT,
+    INVITATION,
+    SUBMITTED,
     CompiledMapping,
     Each,
     Inbound,
@@ -67,12 +72,33 @@ def compile_mapping(
 
     Gives the mapping (None when unusable) and every problem, sorted by position.
     """
+    reading = read_as_far_as_possible(document, shapes, transforms)
+    return (None if reading.problems else reading.mapping), reading.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What could be read of a mapping, faulty or not.
+
+    ``mapping`` is to be looked at, never applied while there are ``problems``; None where there is nothing to look at.
+    ``damage`` tells which AWS paths the problems concern. ``leaves`` are those without a mistake of
+    their own, each with its place in the file.
+    """
+
+    mapping: CompiledMapping | None
+    problems: tuple[FileProblem, ...]
+    damage: Damage
+    leaves: tuple[tuple[Leaf, Keys], ...]
+
+
+def read_as_far_as_possible(document: Document, shapes: Shapes, transforms: Mapping[str, Transform]) -> Reading:
+    """Compile a mapping file, or several that were joined, and keep what is right in it beside every problem."""
     complaints = Complaints(document)
     leaves = LeafReader(complaints, transforms)
     compiler = _Compiler(document, shapes, complaints, leaves, TreeReader(complaints, leaves))
     mapping = compiler.compile()
     problems = tuple(sorted({*document.problems, *complaints.found}))
-    return (None if problems else mapping), problems
+    return Reading(mapping, problems, compiler.damage().spread(leaf for leaf, _ in leaves.read), tuple(leaves.read))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +115,12 @@ class _Compiler:
             cure = f"Write them: {', '.join(TOP_KEYS)}."
             self.complaints.add_missing((), "A mapping file has sections.", cure)
             return None
-        self.complaints.check_names((), value, TOP_KEYS)
-        if value.get("version") != 1:
+        meant = self.complaints.check_names((), value, TOP_KEYS)
+        self.complaints.doubts += [(name,) for name in meant]
+        if value.get("version") != 1 and "version" not in meant:
             self.complaints.add_missing(("version",), "The version must be 1.", "Write `version: 1` at the top.")
         shape = without_members(self.shapes.create, SENT_BY_CONNECTOR)
-        tree = self._tree(value.get("opportunity"), shape)
+        tree = self._tree(value.get("opportunity"), shape, meant)
         associate = self._associate(value.get("associate"))
         submission = self._submission(value)
         assign = self._assign(value)
@@ -101,11 +128,12 @@ class _Compiler:
         write_back = lines.write_back(value.get("write_back"), ("write_back",), self._facts(SYNC_FACTS))
         inbound = lines.inbound(value.get("inbound"), self._facts())
         invitations = self._invitations(value, tree, lines)
+        adopt = self._adopt(value.get("salesforce"))
         self._check_references(tree)
-        read = _Read(tree, associate, submission, assign, invitations, write_back, inbound)
+        read = _Read(tree, associate, submission, assign, invitations, write_back, inbound, adopt)
         return CompiledMapping(
             file=self.document.file,
-            selection=read.selection(*self._source()),
+            selection=read.selection(*self._source(meant)),
             tree=tree,
             leaves=self._ordered(tree),
             associate=associate,
@@ -117,6 +145,7 @@ class _Compiler:
             assign=assign,
             invitations=invitations,
             inbound=inbound,
+            adopt=adopt,
             assign_shape=self.shapes.assignee,
             invitation_shape=self.shapes.invitation,
         )
@@ -142,8 +171,25 @@ class _Compiler:
 
     # the sections
 
-    def _tree(self, value: Any, shape: Shape) -> Struct:
+    def damage(self) -> Damage:
+        """What the complaints so far concern."""
+        parts = self.shapes
+        invitation = Shape("structure", {**parts.invitation.members, ENGAGEMENT: parts.engagement})
+        sections = {
+            "opportunity": ("", without_members(parts.create, SENT_BY_CONNECTOR)),
+            "associate": (ASSOCIATED, Shape("structure", dict.fromkeys(parts.entity_types, Shape("list")))),
+            "submission": (SUBMITTED, parts.submission),
+            "assign": (ASSIGNEE, parts.assignee),
+            "invitations": (INVITATION, Shape("list", item=invitation)),
+        }
+        value = self.document.value if isinstance(self.document.value, dict) else {}
+        doubts = [*self.document.doubtful, *self.complaints.doubts]
+        return damage_of(doubts, self.document.moved, sections, value)
+
+    def _tree(self, value: Any, shape: Shape, meant: frozenset[str]) -> Struct:
         if not isinstance(value, dict):
+            if "opportunity" in meant:
+                return Struct({})
             cure = "Write the tree of CreateOpportunity below `opportunity:`."
             self.complaints.add_missing(("opportunity",), "There is no opportunity to map.", cure)
             return Struct({})
@@ -160,7 +206,8 @@ class _Compiler:
             keys = ("associate", name)
             if name not in types:
                 self.complaints.add_unknown(keys, f"AWS associates no {name!r}.", types)
-            elif (leaf := self.leaves.leaf(inner, identifiers, keys, f"RelatedEntityIdentifiers.{name}")) is not None:
+                self.complaints.doubt_meant(keys[:-1], name, value, types)
+            elif (leaf := self.leaves.leaf(inner, identifiers, keys, f"{ASSOCIATED}.{name}")) is not None:
                 found[name] = leaf
         return found
 
@@ -174,7 +221,7 @@ class _Compiler:
             return None
         when = self.trees.condition(value.get("when"), ("submission", "when"))
         members = {name: inner for name, inner in value.items() if name != "when"}
-        return Submission(self.trees.struct(members, self.shapes.submission, ("submission",), "AwsSubmission"), when)
+        return Submission(self.trees.struct(members, self.shapes.submission, ("submission",), SUBMITTED), when)
 
     def _assign(self, top: dict[str, Any]) -> Struct | None:
         if "assign" not in top:
@@ -194,23 +241,28 @@ class _Compiler:
         reader = InvitationReader(
             self.complaints, self.trees, self.leaves, lines, shapes.invitation, shapes.engagement, facts
         )
-        return reader.invitations(top["invitations"], {leaf.path: leaf for leaf in _leaves_outside(tree)})
+        known = {leaf.path: leaf for leaf in _leaves_outside(tree)}
+        return reader.invitations(top["invitations"], known, self.damage().concerns)
 
-    def _source(self) -> tuple[str, str]:
+    def _source(self, meant: frozenset[str]) -> tuple[str, str]:
         value = self.document.value.get("salesforce")
         keys: Keys = ("salesforce",)
         if not isinstance(value, dict):
+            if "salesforce" in meant:
+                return "Opportunity", ""
             cure = "Write `salesforce: {object: Opportunity, where: Share_With_AWS__c = TRUE}`."
             self.complaints.add_missing(keys, "There is no salesforce section.", cure)
             return "Opportunity", ""
-        self.complaints.check_names(keys, value, ("object", "where"))
+        meant = self.complaints.check_names(keys, value, ("object", "where", "adopt"))
         sobject, where = str(value.get("object", "Opportunity")), str(value.get("where") or "")
         if not NAME.fullmatch(sobject):
             cure = "Write e.g. `object: Opportunity`."
             self.complaints.add((*keys, "object"), f"{sobject!r} is not an object name.", cure)
+        if not where and "where" in meant:
+            return sobject, where
         if not where:
             cure = "Add `where:` with the condition of records to share."
-            self.complaints.add_missing((*keys, "where"), "There is no flag.", cure)
+            self.complaints.add_missing(keys, "There is no flag.", cure)
             return sobject, where
         try:
             look_over(where)
@@ -218,6 +270,20 @@ class _Compiler:
             cure = "Write e.g. `Share_With_AWS__c = TRUE`."
             self.complaints.add((*keys, "where"), f"The condition cannot be read: {error}.", cure)
         return sobject, where
+
+    def _adopt(self, source: Any) -> Leaf | None:
+        """What an earlier integration may have called the record: one field, or several."""
+        given = source.get("adopt") if isinstance(source, dict) else None
+        if given is None:
+            return None
+        keys: Keys = ("salesforce", "adopt")
+        if isinstance(given, dict) or not given:
+            message = "adopt names fields that hold what an earlier integration called the record."
+            self.complaints.add(keys, message, "Write e.g. [Old_AWS_Id__c].")
+            return None
+        sources = self.leaves.sources(given, keys)
+        labels = tuple(label for path in sources for label in path.labels)
+        return Leaf(ADOPTED, self.complaints.origin(keys, labels), Shape("string"), sources)
 
     # what the leaves read, and in which order
 
@@ -246,12 +312,15 @@ class _Compiler:
         message, cure = f"These leaves wait for each other: {names}.", "Take one of them out of a when or a transform."
         origin = first.origin
         self.complaints.found.append(FileProblem(origin.file, origin.line, origin.column, message, cure))
+        self.complaints.doubts += [keys for leaf, keys in self.leaves.read if any(leaf is one for one in circle)]
         return circle
 
     def _check_references(self, tree: Struct) -> None:
-        known = {leaf.path for leaf in _leaves_outside(tree)}
+        known, damage = {leaf.path for leaf in _leaves_outside(tree)}, self.damage()
         for path, keys in self.leaves.references:
-            if path not in known:
+            if path not in known and damage.concerns(path):
+                self.complaints.doubts.append(keys)
+            elif path not in known:
                 cure = suggest(path, tuple(known)) or "Name the AWS path of another mapped leaf."
                 self.complaints.add(keys, f"No leaf of this mapping has the AWS path {path!r}.", cure)
 
@@ -267,6 +336,7 @@ class _Read:
     invitations: Invitations | None
     write_back: tuple[WriteBack, ...]
     inbound: tuple[Inbound, ...]
+    adopt: Leaf | None
 
     def selection(self, sobject: str, where: str) -> Selection:
         leaves = self._own_leaves()
@@ -299,7 +369,8 @@ class _Read:
 
     def _own_leaves(self) -> list[Leaf]:
         first, *others = (_leaves_outside(node) for node in self._own_trees())
-        return [*first, *self.associate.values(), *(leaf for leaves in others for leaf in leaves)]
+        named = [self.adopt] if self.adopt is not None else []
+        return [*first, *self.associate.values(), *(leaf for leaves in others for leaf in leaves), *named]
 
     def _invited_rows(self) -> list[tuple[str, str]]:
         """The fields of the rows that invitations are made of, and of those that show them."""

@@ -81,6 +81,7 @@ class FactLineReader:
             cure = "Write e.g. `AWS_Stage__c: aws.LifeCycle.Stage`."
             self.complaints.add_missing(keys, f"{keys[-1]} names no fact.", cure)
             return None
+        before = len(self.complaints.found)
         self.complaints.check_names(keys, value, _INBOUND_KEYS)
         if "otherwise" in value and "values" not in value:
             message = "otherwise needs values beside it."
@@ -90,7 +91,7 @@ class FactLineReader:
         for index, name in enumerate(names):
             at = (*keys, "from", index) if isinstance(given, list) else (*keys, "from")
             self._check_fact(name, at, facts)
-        return Leaf(
+        leaf = Leaf(
             path=f"inbound.{keys[-1]}",
             origin=self.complaints.origin(keys, tuple(names)),
             shape=Shape("string"),
@@ -99,6 +100,8 @@ class FactLineReader:
             otherwise=value.get("otherwise"),
             steps=self.leaves.steps_of(value, keys),
         )
+        self.leaves.note(leaf, keys, before)
+        return leaf
 
 
 def _reader_of(name: str) -> Callable[[Any], Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.core.mapping.complaints import Complaints, Keys
+from connector.core.mapping.complaints import Complaints, Keys, meant_by
 from connector.core.mapping.fact_lines import FactLineReader
 from connector.core.mapping.fact_names import FactTable
 from connector.core.mapping.leaves import LeafReader
@@ -34,9 +34,14 @@ class InvitationReader:
     engagement: Shape
     facts: FactTable
 
-    def invitations(self, value: Any, opportunity: Mapping[str, Leaf]) -> Invitations | None:
-        """The section; ``opportunity`` are the leaves that ``like`` may name, by AWS path."""
-        self.leaves.likeable = opportunity
+    def invitations(
+        self, value: Any, opportunity: Mapping[str, Leaf], is_doubtful: Callable[[str], bool]
+    ) -> Invitations | None:
+        """The section; ``opportunity`` are the leaves that ``like`` may name, by AWS path.
+
+        ``is_doubtful``: whether a mistake that is told already is why no leaf has an AWS path.
+        """
+        self.leaves.likeable, self.leaves.is_doubtful = opportunity, is_doubtful
         found = self._read(value)
         self.leaves.likeable = None
         return found
@@ -100,7 +105,7 @@ class InvitationReader:
         return InvitationItem(tree, engagement, lines)
 
     def _item(self, value: dict[str, Any], keys: Keys) -> tuple[Struct, Leaf | None]:
-        members = {}
+        members, meant = {}, frozenset[str]()
         for name, inner in value.items():
             if name in self.shape.members:
                 members[name] = inner
@@ -109,7 +114,9 @@ class InvitationReader:
             elif name not in (ENGAGEMENT, "write_back"):
                 known = (*self.shape.members, ENGAGEMENT, "write_back")
                 self.complaints.add_unknown((*keys, name), f"An invitation has no {name!r}.", known)
-        tree = self.trees.struct(members, self.shape, keys, INVITATION)
+                self.complaints.doubt_meant(keys, name, value, known)
+                meant |= meant_by([name], value, known)
+        tree = self.trees.struct(members, self.shape, keys, INVITATION, meant)
         at = (*keys, ENGAGEMENT)
         if ENGAGEMENT in value and value[ENGAGEMENT] is None:
             self.complaints.add_missing(at, f"{ENGAGEMENT} says nothing.", "Give a field path, or remove the line.")

@@ -18,6 +18,8 @@ class JoinedDocument:
     value: Any
     problems: tuple[FileProblem, ...]
     damaged: frozenset[Keys]
+    doubtful: frozenset[Keys]
+    moved: frozenset[Keys]
     homes: dict[str, Document]
     cases: tuple[tuple[Document, int], ...]
 
@@ -40,8 +42,11 @@ def join(documents: Sequence[Document]) -> Document:
     homes: dict[str, Document] = {}
     cases: list[tuple[Document, int]] = []
     problems = [problem for document in documents for problem in document.problems]
+    doubtful, moved = set[Keys](), set[Keys]()
     for document in documents:
         problems += _without_version(document)
+        doubtful.update(_counted_on(path, len(cases)) for path in document.doubtful)
+        moved.update(_counted_on(path, len(cases)) for path in document.moved)
         for name, section in document.value.items() if isinstance(document.value, dict) else ():
             if name == "cases" and isinstance(section, list):
                 cases += [(document, index) for index in range(len(section))]
@@ -49,13 +54,22 @@ def join(documents: Sequence[Document]) -> Document:
             elif name in value and name != "version":
                 message = f"The section {name} stands in {homes[name].file} already."
                 problems.append(document.problem((name,), message, "Keep it in one of the files."))
+                doubtful.add((name,))
                 continue
             else:
                 value[name] = section
             homes.setdefault(name, document)
     damaged = frozenset(path for document in documents for path in document.damaged)
     value["version"] = 1  # told above, file by file
-    return JoinedDocument(documents[0].file, value, tuple(problems), damaged, homes, tuple(cases))
+    unsure = (damaged, frozenset(doubtful), frozenset(moved))
+    return JoinedDocument(documents[0].file, value, tuple(problems), *unsure, homes, tuple(cases))
+
+
+def _counted_on(path: Keys, before: int) -> Keys:
+    """The path of a case after so many of the files before; any other path as it is."""
+    if len(path) > 1 and path[0] == "cases" and isinstance(path[1], int):
+        return ("cases", path[1] + before, *path[2:])
+    return path
 
 
 def _without_version(document: Document) -> list[FileProblem]:

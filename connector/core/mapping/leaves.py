@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from connector.core import schema
-from connector.core.mapping.complaints import Complaints, Keys
+from connector.core.mapping.complaints import Complaints, Keys, meant_by
 from connector.core.mapping.nodes import NOTHING, Leaf, Owner, Step, When
 from connector.core.paths import Path, PathError, Template, parse_path, parse_template
 from connector.core.schema import Shape, suggest
@@ -15,6 +15,7 @@ from connector.core.text import to_text
 from connector.core.transforms import Transform, TransformError
 
 LEAF_KEYS = ("from", "like", "value", "template", "values", "otherwise", "default", "transform", "when", "owner")
+_SAYING = ("from", "value", "template")
 _TESTS = ("is", "is_not", "in", "not_in", "present", "empty")
 
 
@@ -24,7 +25,8 @@ class LeafReader:
 
     ``within`` is the child relationship whose rows the leaf is read from. ``references`` are the AWS paths of other
     leaves that were named, and where. ``likeable`` are the opportunity's leaves that ``like`` may name, by AWS path;
-    None outside of invitations, where it may not be said.
+    None outside of invitations, where it may not be said; ``is_doubtful`` tells of an AWS path whether a mistake that
+    is told already is why no leaf has it. ``read`` are the leaves so far that nobody complained of, with their places.
     """
 
     complaints: Complaints
@@ -32,6 +34,8 @@ class LeafReader:
     within: str = ""
     references: list[tuple[str, Keys]] = field(default_factory=list)
     likeable: Mapping[str, Leaf] | None = None
+    is_doubtful: Callable[[str], bool] | None = None
+    read: list[tuple[Leaf, Keys]] = field(default_factory=list)
 
     def leaf(self, value: Any, shape: Shape, keys: Keys, path: str) -> Leaf | None:
         """The leaf at ``keys``, for the AWS path and shape given. None when it cannot be used."""
@@ -41,13 +45,14 @@ class LeafReader:
             cure = f"Write a field path, or {{value: {value}}} for a constant."
             self.complaints.add(keys, f"{value!r} is not a leaf.", cure)
             return None
+        before = len(self.complaints.found)
         self._check_keys(value, keys, path)
-        sources, like = self._sources(value, keys), self._like(value, (*keys, "like"))
+        sources, like = self.sources(value.get("from"), (*keys, "from")), self._like(value, (*keys, "like"))
         template = self._template(value, keys)
         paths = [*sources, *(template.paths if template else ())]
         self._check_fixed(value, shape, keys, path)
         self._check_children(paths, keys)
-        return Leaf(
+        leaf = Leaf(
             path=path,
             origin=self.complaints.origin(keys, (*self._labels(paths), *(like.origin.fields if like else ()))),
             shape=shape,
@@ -62,6 +67,13 @@ class LeafReader:
             owner=self._owner(value, keys, path),
             like=like,
         )
+        self.note(leaf, keys, before)
+        return leaf
+
+    def note(self, leaf: Leaf, keys: Keys, before: int) -> None:
+        """Keep a leaf if there are as many complaints as ``before`` it was read."""
+        if len(self.complaints.found) == before:
+            self.read.append((leaf, keys))
 
     def _labels(self, paths: list[Path]) -> tuple[str, ...]:
         """What a person calls these paths; below an ``each`` they begin with the relationship."""
@@ -69,11 +81,11 @@ class LeafReader:
         return tuple(prefix + label for path in paths for label in path.labels)
 
     def _check_keys(self, value: dict[str, Any], keys: Keys, path: str) -> None:
-        for name in value:
-            if name not in LEAF_KEYS:
-                self.complaints.add_unknown((*keys, name), f"{name!r} is not known at the leaf {path}.", LEAF_KEYS)
-        given = [name for name in ("from", "value", "template") if value.get(name) not in NOTHING]
-        if not given and "like" not in value:
+        unknown = [name for name in value if name not in LEAF_KEYS]
+        for name in unknown:
+            self.complaints.add_unknown((*keys, name), f"{name!r} is not known at the leaf {path}.", LEAF_KEYS)
+        given = [name for name in _SAYING if value.get(name) not in NOTHING]
+        if not given and "like" not in value and not _says_it_wrongly(unknown, value):
             message = f"{path} has none of from, value and template."
             self.complaints.add_missing(keys, message, "Add one of them, e.g. from: Account.Name.")
         elif len(given) > 1:
@@ -82,7 +94,7 @@ class LeafReader:
             self.complaints.add(
                 (*keys, "otherwise"), "otherwise needs values beside it.", "Use default for an empty field."
             )
-        if "value" in value:
+        if "value" in value and len(given) < 2:
             for name in ("like", "values", "otherwise", "default", "transform"):
                 if name in value:
                     self.complaints.add((*keys, name), f"{name} has no effect on a constant.", "Remove it.")
@@ -93,12 +105,12 @@ class LeafReader:
             message = f"{children[0]} are children of a child, which Salesforce does not give."
             self.complaints.add(keys, message, "Read a field of the child, or of a record it looks up to.")
 
-    def _sources(self, value: dict[str, Any], keys: Keys) -> tuple[Path, ...]:
-        given = value.get("from")
+    def sources(self, given: Any, keys: Keys) -> tuple[Path, ...]:
+        """The paths at ``keys``, of which the first that is not empty counts."""
         texts = given if isinstance(given, list) else [] if given in NOTHING else [given]
         found = []
         for index, text in enumerate(texts):
-            at = (*keys, "from", index) if isinstance(given, list) else (*keys, "from")
+            at = (*keys, index) if isinstance(given, list) else keys
             try:
                 found.append(parse_path(str(text)))
             except PathError as error:
@@ -113,6 +125,8 @@ class LeafReader:
         if self.likeable is None:
             cure = "Name the field itself with from."
             self.complaints.add(keys, "like is for invitations: it takes over what the opportunity sends.", cure)
+        elif path not in self.likeable and self.is_doubtful is not None and self.is_doubtful(path):
+            self.complaints.doubts.append(keys)
         elif path not in self.likeable:
             cure = suggest(path, tuple(self.likeable)) or "Name an AWS path such as Customer.Account.CompanyName."
             message = f"No leaf of the opportunity in this mapping has the AWS path {path!r}."
@@ -216,11 +230,11 @@ class LeafReader:
 
     def _check_fixed(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str) -> None:
         """Constants, defaults and value lists are held against AWS's model now, not at two in the morning."""
-        for name in ("value", "default", "otherwise"):
+        for name in ("value",) if "value" in value else ("default", "otherwise"):
             if value.get(name) is not None:
                 self._check_constant(value[name], shape, (*keys, name), path, is_whole=name != "otherwise")
         values = value.get("values")
-        if isinstance(values, dict):
+        if isinstance(values, dict) and "value" not in value:
             for name, found in values.items():
                 if found is not None:
                     self._check_constant(found, shape, (*keys, "values", name), path, is_whole=False)
@@ -237,3 +251,9 @@ class LeafReader:
             constant = to_text(constant)
         for problem in schema.check(constant, target, path):
             self.complaints.add(keys, f"{path}: {problem.message}", problem.cure)
+
+
+def _says_it_wrongly(unknown: Sequence[str], value: Mapping[str, Any]) -> bool:
+    """Whether an unknown name stands for what the leaf lacks: a misspelt ``from``, or members that only AWS knows."""
+    meant = meant_by(unknown, value, LEAF_KEYS)
+    return not meant.isdisjoint((*_SAYING, "like")) if meant else bool(unknown)

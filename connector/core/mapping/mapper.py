@@ -15,11 +15,13 @@ from connector.core.mapping.nodes import (
     NOTHING,
     CompiledMapping,
     InvitationItem,
+    Leaf,
     leaves_of,
 )
 from connector.core.model import Association, Invitation, Mapped, Origin, Problem, Structure
 from connector.core.paths import dotted_reader
 from connector.core.selection import is_id, to_id18
+from connector.core.text import to_text
 
 
 def map_record(mapping: CompiledMapping, record: Structure, today: date) -> Mapped:
@@ -34,7 +36,7 @@ def map_record(mapping: CompiledMapping, record: Structure, today: date) -> Mapp
     opportunity = pass_.build(mapping.tree) or {}
     associations = _associations(mapping, pass_)
     submission = _submission(mapping, pass_)
-    found = [*schema.check(opportunity, mapping.shape), *rules.check_create(opportunity, today)]
+    found = [*schema.check(opportunity, mapping.shape), *rules.check_create(opportunity, today, associations)]
     if submission is not None:
         submitted = schema.check(submission, mapping.submission_shape, "AwsSubmission")
         found += [replace(problem, blocks="submit") for problem in submitted]
@@ -49,6 +51,7 @@ def map_record(mapping: CompiledMapping, record: Structure, today: date) -> Mapp
         mapped,
         problems=_told([*pass_.problems(found), *found], mapped),
         invitations=_invitations(mapping, pass_, today),
+        known_as=_known_as(mapping.adopt, record) if mapping.adopt is not None else (),
         unread=_unread(mapping, pass_.lost) if pass_.lost else (),
     )
 
@@ -126,6 +129,12 @@ class _Invited:
 def _with_receiver(body: Structure) -> Structure:
     """The body with room for a receiver, so that a missing one is told at the account's id."""
     return body if (body.get("Receiver") or {}).get("Account") else {**body, "Receiver": {"Account": {}}}
+
+
+def _known_as(adopt: Leaf, record: Structure) -> tuple[str, ...]:
+    """What an earlier integration may have called the record, the likeliest first."""
+    found = (to_text(value).strip() for path in adopt.sources if (value := path.read(record)) not in NOTHING)
+    return tuple(dict.fromkeys(text for text in found if text))
 
 
 def _associations(mapping: CompiledMapping, pass_: Pass) -> tuple[Association, ...]:

@@ -19,6 +19,7 @@ from connector.core.transforms import Transform
 Owner = Literal["salesforce", "aws"]
 NOTHING: tuple[Any, ...] = (None, "", [], {})
 ASSIGNEE, INVITATION, ENGAGEMENT = "Assignee", "Invitation", "EngagementIdentifier"
+ASSOCIATED, SUBMITTED, ADOPTED = "RelatedEntityIdentifiers", "AwsSubmission", "PartnerOpportunityIdentifier"
 """Where the AWS paths of the parts begin that are not the opportunity's own."""
 
 
@@ -203,7 +204,8 @@ class Case:
 class CompiledMapping:
     """One or more mapping files, ready to be applied; ``file`` is the first.
 
-    ``leaves`` are those of the opportunity outside any ``each``, in the order they depend.
+    ``leaves`` are those of the opportunity outside any ``each``, in the order they depend. ``adopt`` reads what an
+    earlier integration may have called the record.
     """
 
     file: str
@@ -219,6 +221,7 @@ class CompiledMapping:
     assign: Struct | None = None
     invitations: Invitations | None = None
     inbound: tuple[Inbound, ...] = ()
+    adopt: Leaf | None = None
     assign_shape: Shape = field(default_factory=lambda: Shape("structure"))
     invitation_shape: Shape = field(default_factory=lambda: Shape("structure"))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.core.condition import Condition, ConditionError, parse_condition
-from connector.core.mapping.complaints import Complaints, Keys
+from connector.core.mapping.complaints import Complaints, Keys, meant_by
 from connector.core.mapping.leaves import LEAF_KEYS, LeafReader
 from connector.core.mapping.nodes import Each, Items, Node, Struct
 from connector.core.paths import Path, PathError, is_dotted, parse_path
@@ -24,13 +24,16 @@ class TreeReader:
     complaints: Complaints
     reader: LeafReader
 
-    def struct(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str = "") -> Struct:
-        """The structure at ``keys``, for the AWS path and shape given."""
+    def struct(
+        self, value: dict[str, Any], shape: Shape, keys: Keys, path: str = "", meant: frozenset[str] = frozenset()
+    ) -> Struct:
+        """The structure at ``keys``, for the AWS path and shape given. Nobody complains of ``meant`` being missing."""
         members: dict[str, Node] = {}
         for name, inner in value.items():
             at = f"{path}.{name}" if path else name
             if name not in shape.members:
                 self._unknown_member(name, shape, (*keys, name), path)
+                self.complaints.doubt_meant(keys, name, value, shape.members)
             elif inner is None:
                 cure = "Give a field path, or remove the line."
                 self.complaints.add_missing((*keys, name), f"{at} says nothing.", cure)
@@ -40,9 +43,10 @@ class TreeReader:
                     members[name] = node
         if shape.union:
             self._check_union(value, shape, keys, path)
-        for name in sorted(shape.required - set(value)):
+        unknown = [name for name in value if name not in shape.members]
+        for name in sorted(shape.required - set(value) - meant - meant_by(unknown, value, shape.members)):
             message = f"AWS requires {path + '.' if path else ''}{name}, which is not mapped."
-            self.complaints.add_missing((*keys, name), message, f"Add {name} below it.")
+            self.complaints.add_missing(keys, message, f"Add {name} below it.", name)
         return Struct(members)
 
     def condition(self, value: Any, keys: Keys) -> Condition | None:
@@ -61,7 +65,7 @@ class TreeReader:
             cure = f"Give its members: {', '.join(shape.members)}."
             self.complaints.add(keys, f"{path} is a structure at AWS.", cure)
             return None
-        if shape.kind == "list" and isinstance(value, dict) and "each" in value:
+        if shape.kind == "list" and isinstance(value, dict) and not {"each", "item"}.isdisjoint(value):
             return self._each(value, shape, keys, path)
         if shape.kind == "list" and isinstance(value, list):
             return self._items(value, shape, keys, path)
@@ -99,11 +103,16 @@ class TreeReader:
         return Items(path, tuple(node for node in nodes if node is not None))
 
     def _each(self, value: dict[str, Any], shape: Shape, keys: Keys, path: str) -> Each | None:
-        self.complaints.check_names(keys, value, _EACH_KEYS)
-        relationship = self.relationship(value["each"], (*keys, "each"))
+        meant = self.complaints.check_names(keys, value, _EACH_KEYS)
+        if "each" not in value and "each" not in meant:
+            cure = "Add e.g. `each: OpportunityContactRoles`."
+            self.complaints.add_missing(keys, "item needs each beside it.", cure)
+        relationship = self.relationship(value["each"], (*keys, "each")) if "each" in value else ""
         where = self.condition(value.get("where"), (*keys, "where"))
         limit = self.limit(value.get("limit"), shape, (*keys, "limit"))
         order = self.order(value.get("order_by"), (*keys, "order_by"))
+        if "item" not in value and "item" in meant:
+            return None
         item = self._item(value.get("item"), relationship, shape, keys, path)
         if item is None or not relationship:
             return None
