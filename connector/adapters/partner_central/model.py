@@ -22,6 +22,13 @@ def service_model() -> ServiceModel:
     return botocore.session.Session().get_service_model(SERVICE)
 
 
+def model_version() -> str:
+    """The version of the installed botocore, which the model is of."""
+    import botocore
+
+    return str(botocore.__version__)
+
+
 @cache
 def input_shape(operation: str) -> Shape:
     """The request of an operation."""
