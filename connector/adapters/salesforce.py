@@ -22,6 +22,7 @@ from connector.adapters.salesforce_errors import (
     to_row_result,
 )
 from connector.adapters.salesforce_http import Answer, Call, SalesforceHttp
+from connector.adapters.salesforce_lookups import Lookups
 from connector.adapters.salesforce_queries import Queries, Query, in_parts, rows_of, unreadable
 from connector.core.model import Structure
 from connector.core.selection import NAME, Selection, is_id, states_query, to_id18
@@ -71,6 +72,7 @@ class SalesforceClient:
         self._http = SalesforceHttp(settings, clock=clock)
         self._queries = Queries(self._http, settings.api_version, clock)
         self._described: dict[str, _Description] = {}
+        self._lookups = Lookups(self._http, self._queries)
 
     @property
     def spent_before(self) -> int:
@@ -89,9 +91,9 @@ class SalesforceClient:
         self._http.close()
 
     def identify(self) -> Organization:
-        (page,), _ = self._queries.ask("identify", [Query("SELECT Id, Name, IsSandbox FROM Organization")])
-        for row in rows_of(page, "identify"):
-            return Organization(to_id18(row["Id"]), str(row["Name"]), bool(row["IsSandbox"]))
+        pages, told_at = self._queries.ask("identify", [Query("SELECT Id, Name, IsSandbox FROM Organization")])
+        for row in rows_of(pages[0], "identify"):
+            return Organization(to_id18(row["Id"]), str(row["Name"]), bool(row["IsSandbox"]), told_at)
         raise AccessDenied("Salesforce hides its Organization record.", "Grant the integration user View Setup.")
 
     def describe(self, sobject: str) -> Mapping[str, FieldInfo]:
@@ -101,6 +103,13 @@ class SalesforceClient:
     def child(self, sobject: str, relationship: str) -> str:
         """The child object behind a child relationship. Raises AccessDenied where the integration user sees none."""
         return self._child(sobject, relationship)[0]
+
+    def count(self, selection: Selection) -> int:
+        """How many flagged records there are. Raises AccessDenied where Salesforce refuses the condition."""
+        (page,), _ = self._queries.ask("count", [Query(selection.counted())])
+        if not isinstance(page.get("totalSize"), int):
+            raise unreadable("count", writes=False)
+        return int(page["totalSize"])
 
     def changes(self, selection: Selection, since: datetime | None) -> Changes:
         """What changed since that instant of Salesforce's clock; ``since`` is used as it is, without overlap.
@@ -138,6 +147,20 @@ class SalesforceClient:
         pages, _ = self._queries.ask("states", [Query(text, with_deleted=True) for text in texts])
         states = [_to_state(row) for page in pages for row in self._queries.all_rows(page, "states")]
         return {state.salesforce_id: state for state in states}
+
+    def look_up(self, sobject: str, fields: Sequence[str], salesforce_id: str) -> Structure | None:
+        """These fields of one record, nested as their paths; None where it does not exist or is invisible."""
+        with self._forgetting(sobject):
+            return self._lookups.look_up(sobject, fields, salesforce_id)
+
+    def object_of(self, salesforce_id: str) -> str:
+        """The object by its key prefix, the first three characters, in which case counts."""
+        return self._lookups.object_of(salesforce_id)
+
+    def related(self, selection: Selection, sobject: str, salesforce_id: str) -> Mapping[str, str]:
+        """Name by id; see the port. Two calls at most, and one for each object that was not described yet."""
+        own, others = self._description(selection.sobject).children, self._description(sobject).children
+        return self._lookups.related(selection, sobject, salesforce_id, own.values(), others.values())
 
     def write(self, sobject: str, rows: Sequence[RowUpdate]) -> list[RowResult]:
         """Set fields, 200 rows a call, each row for itself.
@@ -365,4 +388,10 @@ def _to_field(field: Structure) -> FieldInfo:
         updateable=bool(field.get("updateable")),
         picklist=tuple(value["value"] for value in field.get("picklistValues") or () if value.get("active")),
         scale=int(field.get("scale") or 0) if field["type"] in _DECIMALS else None,
+        restricted=bool(field.get("restrictedPicklist")),
+        filterable=bool(field.get("filterable", True)),
+        calculated=bool(field.get("calculated")),
+        html=bool(field.get("htmlFormatted")),
+        relationship_name=str(field.get("relationshipName") or ""),
+        reference_to=tuple(field.get("referenceTo") or ()),
     )

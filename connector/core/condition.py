@@ -37,6 +37,18 @@ class Condition:
         return self._judge(lookup)
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparison of a condition: the field, the operator in capitals (``=``, ``NOT IN``, ``LIKE``), its values.
+
+    Values that only Salesforce knows, such as ``TODAY``, are None.
+    """
+
+    path: str
+    operator: str
+    values: tuple[Any, ...]
+
+
 Judge = Callable[[Callable[[str], Any]], bool]
 
 _TOKEN = re.compile(
@@ -57,7 +69,9 @@ _RESERVED = frozenset({"AND", "OR", "NOT", "IN", "LIKE", "TRUE", "FALSE", "NULL"
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A word, value or symbol of a condition, and where it stands."""
+
     kind: str
     text: str
     position: int
@@ -67,7 +81,8 @@ class _Token:
         return self.text.upper() if self.kind == "name" else self.text
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def tokens_of(text: str) -> Iterator[Token]:
+    """The tokens in order. Raises ConditionError at what is none."""
     position = 0
     end = len(text.rstrip())
     while position < end:
@@ -77,7 +92,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             start = len(text) - len(text[position:].lstrip())
             hint = "the quotes are not closed" if rest.startswith("'") else f"{rest[:1]!r} is not understood here"
             raise ConditionError(hint, start)
-        yield _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
+        yield Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
         position = match.end()
 
 
@@ -92,24 +107,30 @@ def look_over(text: str) -> None:
     _Reader(text, is_sent=True)
 
 
+def comparisons_of(text: str) -> tuple[Comparison, ...]:
+    """What a condition compares with what, without functions. Raises ConditionError like ``look_over``."""
+    return tuple(one for one in _Reader(text, is_sent=True).compared if one.path)
+
+
 class _Reader:
-    """Recursive descent over the tokens; collects the fields it meets. ``is_sent``: Salesforce judges it."""
+    """Recursive descent over the tokens; collects what it meets. ``is_sent``: Salesforce judges it."""
 
     def __init__(self, text: str, *, is_sent: bool = False) -> None:
-        self._tokens = list(_tokens(text))
+        self._tokens = list(tokens_of(text))
         self._length = len(text)
         self._is_sent = is_sent
         self._next = 0
         self.fields: list[str] = []
+        self.compared: list[Comparison] = []
         self.judge = self.either()
         if self.peek is not None:
             raise ConditionError(f"{self.peek.text!r} is not expected here", self.peek.position)
 
     @property
-    def peek(self) -> _Token | None:
+    def peek(self) -> Token | None:
         return self._tokens[self._next] if self._next < len(self._tokens) else None
 
-    def take(self, *words: str) -> _Token | None:
+    def take(self, *words: str) -> Token | None:
         """The next token if it is one of these words, else None."""
         token = self.peek
         if token is None or (words and token.word not in words):
@@ -117,7 +138,7 @@ class _Reader:
         self._next += 1
         return token
 
-    def need(self, *words: str) -> _Token:
+    def need(self, *words: str) -> Token:
         token = self.take(*words)
         if token is None:
             found = f"{self.peek.text!r}" if self.peek else "the end"
@@ -153,17 +174,24 @@ class _Reader:
         return self.comparison()
 
     def comparison(self) -> Judge:
+        before = len(self.fields)
         path = self.field()
+        noted = path if len(self.fields) > before else ""
         operator = self.need(*_COMPARISONS, "IN", "NOT", "LIKE", "INCLUDES", "EXCLUDES")
         if operator.word == "NOT":
             self.need("IN")
-            values = self.values()
+            values = self.noting(noted, "NOT IN", self.values())
             return lambda lookup: not _is_among(lookup(path), values)
         if operator.word in {"IN", "INCLUDES", "EXCLUDES"}:
-            return _among(path, operator.word, self.values())
+            return _among(path, operator.word, self.noting(noted, operator.word, self.values()))
         if operator.word == "LIKE":
-            return _like(path, self.pattern())
-        return _compare(path, operator.word, self.value())
+            return _like(path, self.noting(noted, "LIKE", [self.pattern()])[0])
+        return _compare(path, operator.word, self.noting(noted, operator.word, [self.value()])[0])
+
+    def noting(self, path: str, operator: str, values: list[Any]) -> list[Any]:
+        """The values, noted as what a field (none: "") is compared with."""
+        self.compared.append(Comparison(path, operator, tuple(values)))
+        return values
 
     def field(self) -> str:
         token = self.need()
@@ -212,7 +240,7 @@ class _Reader:
             return constants[token.word]
         return self.unjudged_value(token)
 
-    def unjudged_value(self, token: _Token) -> Any:
+    def unjudged_value(self, token: Token) -> Any:
         is_relative = token.kind == "relative" or (token.kind == "name" and token.word in _RELATIVE_DAYS)
         if is_relative and self._is_sent:
             return None
@@ -230,7 +258,7 @@ _RELATIVE_DAYS = frozenset({"YESTERDAY", "TODAY", "TOMORROW", "LAST_90_DAYS", "N
 }
 
 
-def _checked_day(token: _Token) -> str:
+def _checked_day(token: Token) -> str:
     try:
         if token.kind == "date":
             date.fromisoformat(token.text)

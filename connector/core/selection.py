@@ -62,6 +62,10 @@ class Selection:
         ordering = " ORDER BY SystemModstamp ASC, Id ASC" if order else ""
         return f"SELECT {', '.join([*columns, *inner])} FROM {self.sobject} WHERE {self._flagged(conditions)}{ordering}"
 
+    def counted(self) -> str:
+        """The query for the number of flagged records."""
+        return f"SELECT COUNT() FROM {self.sobject} WHERE {self._flagged([])}"
+
     def changed_records(self, since: datetime) -> str:
         return self.records(f"SystemModstamp >= {to_instant(since)}")
 
@@ -96,6 +100,14 @@ class Selection:
         inner = f"SELECT {lookup} FROM {child} WHERE {' OR '.join(stamps)}"
         return f"SELECT Id FROM {self.sobject} WHERE {self._flagged([f'Id IN ({inner})'])} ORDER BY Id ASC"
 
+    def hanging_on(self, lookups: Sequence[str], salesforce_id: str, limit: int) -> str:
+        """Flagged or linked records of which one of these lookups points to that record."""
+        pointing = " OR ".join(f"{lookup} = {quoted_ids([salesforce_id])}" for lookup in lookups)
+        # Salesforce takes no sub-select beside an OR.
+        others = () if "SELECT" in self.where.upper() else self.linked_fields
+        shared = " OR ".join([f"({self.where})", *(f"{name} != null" for name in others)])
+        return f"SELECT Id, Name FROM {self.sobject} WHERE ({pointing}) AND ({shared}) ORDER BY Id ASC LIMIT {limit}"
+
     def by_id(self, salesforce_ids: Sequence[str]) -> str:
         return self.records(f"Id IN ({quoted_ids(salesforce_ids)})", order=False)
 
@@ -106,6 +118,11 @@ class Selection:
 def states_query(sobject: str, salesforce_ids: Sequence[str]) -> str:
     """Name and deletion of ids, for queryAll."""
     return f"SELECT Id, Name, IsDeleted FROM {sobject} WHERE Id IN ({quoted_ids(salesforce_ids)})"
+
+
+def record_query(sobject: str, fields: Iterable[str], salesforce_id: str) -> str:
+    """These fields of one record, for queryAll."""
+    return f"SELECT {', '.join(unique(fields))} FROM {sobject} WHERE Id = {quoted_ids([salesforce_id])}"
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

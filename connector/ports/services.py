@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connector.core.model import Structure
@@ -30,11 +30,15 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The Salesforce org behind the credentials; ``organization_id`` has 18 characters."""
+    """The Salesforce org behind the credentials; ``organization_id`` has 18 characters.
+
+    ``server_now`` is Salesforce's own clock when it answered, None where it did not tell.
+    """
 
     organization_id: str
     name: str
     is_sandbox: bool
+    server_now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,11 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """What describe says of one field; ``length`` is 0 and ``scale``, a number's decimals, None where there is none."""
+    """What describe says of one field; ``length`` is 0 and ``scale``, a number's decimals, None where there is none.
+
+    ``picklist`` are the active values; ``restricted``: Salesforce takes no others. ``calculated`` is a formula,
+    ``html`` rich text. ``relationship_name`` leads from a lookup to its record, which is one of ``reference_to``.
+    """
 
     name: str
     type: str
@@ -102,6 +110,12 @@ class FieldInfo:
     updateable: bool = True
     picklist: tuple[str, ...] = ()
     scale: int | None = None
+    restricted: bool = False
+    filterable: bool = True
+    calculated: bool = False
+    html: bool = False
+    relationship_name: str = ""
+    reference_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,10 @@ class Salesforce(Protocol):
         """The object whose rows a child relationship gives. Raises AccessDenied where Salesforce hides it."""
         ...
 
+    def count(self, selection: Selection) -> int:
+        """How many records fulfil the mapping's ``where`` now. One API call."""
+        ...
+
     def changes(self, selection: Selection, since: datetime | None) -> Changes:
         """What changed since that instant of Salesforce's clock (None: everything flagged). One API call when idle."""
         ...
@@ -137,11 +155,43 @@ class Salesforce(Protocol):
         """Name and deletion of those ids, flagged or not; ids that do not exist or are invisible are left out."""
         ...
 
+    def look_up(self, sobject: str, fields: Sequence[str], salesforce_id: str) -> Structure | None:
+        """These fields of one record, flagged or not, also from the recycle bin; None where Salesforce shows none."""
+        ...
+
+    def object_of(self, salesforce_id: str) -> str:
+        """The object whose ids begin like this one, "" where the user sees none that do."""
+        ...
+
+    def related(self, selection: Selection, sobject: str, salesforce_id: str) -> Mapping[str, str]:
+        """The records of the selection's object that hang on a record of another object, as name by id.
+
+        Its flagged or linked ones where that is a parent, the one it belongs to where it is a child row; 50 at most.
+        """
+        ...
+
     def write(self, sobject: str, rows: Sequence[RowUpdate]) -> list[RowResult]:
         """Update rows, 200 a call, one result for each row in the same order."""
         ...
 
     def usage(self) -> ApiUsage: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who AWS takes us for. Both are for people who ask; neither belongs in a log."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """That AWS denies an operation, in words. ``is_unregistered``: it knows no such partner, and denies every one."""
+
+    message: str
+    cure: str
+    is_unregistered: bool = False
 
 
 class PartnerCentral(Protocol):
@@ -159,6 +209,25 @@ class PartnerCentral(Protocol):
 
     def account(self) -> str:
         """The AWS account's id, "" where it cannot be told. Raises Halt or TemporaryError without credentials."""
+        ...
+
+    def identity(self) -> Identity | None:
+        """Who AWS takes the credentials for; None where it cannot be told. Raises Halt without credentials."""
+        ...
+
+    def probe(self, operation: str, parameters: Structure) -> Denial | None:
+        """Make a read only to see whether it is allowed; None where it is, whatever else AWS has against it.
+
+        Raises what ``call`` raises where AWS does not answer, or does not accept the credentials.
+        """
+        ...
+
+    def may(self, actions: Sequence[str]) -> Mapping[str, bool]:
+        """What IAM's policy simulator says of these actions in this catalog; what it does not tell is left out."""
+        ...
+
+    def clock_ahead(self) -> timedelta | None:
+        """By how much AWS's clock was ahead of ours at its last answer, to the second; None before the first one."""
         ...
 
     def take_calls(self) -> dict[str, int]:

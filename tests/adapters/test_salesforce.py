@@ -617,7 +617,21 @@ def test_identify_reads_the_organization(web: responses.RequestsMock, client: Sa
     asked = serve_composite(web, lambda url: (200, page(row)))
     found = client.identify()
     assert (found.organization_id, found.name, found.is_sandbox) == ("00D000000000001EAA", "Acme", True)
+    assert found.server_now == datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
     assert asked[0][0].endswith("SELECT Id, Name, IsSandbox FROM Organization")
+
+
+def test_flagged_records_are_counted_in_one_call(web: responses.RequestsMock, client: SalesforceClient) -> None:
+    asked = serve_composite(web, lambda url: (200, {"totalSize": 42, "done": True, "records": []}))
+    assert client.count(SELECTION) == 42
+    assert asked[0][0].endswith("SELECT COUNT() FROM Opportunity WHERE (Share_With_AWS__c = TRUE)")
+    assert len(web.calls) == 1
+
+
+def test_a_count_without_a_number_is_no_answer(web: responses.RequestsMock, client: SalesforceClient) -> None:
+    serve_composite(web, lambda url: (200, {"records": []}))
+    with pytest.raises(Unavailable):
+        client.count(SELECTION)
 
 
 def test_every_call_carries_the_permanent_headers_and_the_token(

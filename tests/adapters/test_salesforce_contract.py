@@ -350,12 +350,28 @@ def test_describe_shows_what_the_user_may_see_and_notices_changes(world: World) 
     assert (fields["Name"].length, fields["Name"].type, fields["Name"].updateable) == (120, "string", True)
     assert not fields["AWS_Sync_Status__c"].updateable
     assert "Full" in fields["AWS_Visibility__c"].picklist
+    assert (fields["AWS_Visibility__c"].restricted, fields["StageName"].restricted) == (True, False)
+    assert (fields["AWS_Sync_Message__c"].filterable, fields["Name"].filterable) == (False, True)
+    assert (fields["AccountId"].relationship_name, fields["AccountId"].reference_to) == ("Account", ("Account",))
+    assert (fields["Name"].relationship_name, fields["Name"].reference_to) == ("", ())
     world.wait(3600)
     assert world.client.describe("Opportunity") == fields
     assert [status for _, status in world.org.calls] == [200, 304]
     world.org.grant_field("Opportunity", "NextStep")
     world.wait(3600)
     assert "NextStep" in world.client.describe("Opportunity")
+
+
+def test_describe_tells_formulas_rich_text_and_active_values(world: World) -> None:
+    values = (("Full", "Full"), ("Limited", "Limited"))
+    world.org.change_field("Opportunity", "AWS_Visibility__c", values=values, inactive=frozenset({"Limited"}))
+    world.org.change_field("Opportunity", "AWS_Stage__c", formula=True, updateable=False)
+    world.org.change_field("Opportunity", "AWS_Business_Problem__c", html=True)
+    fields = world.client.describe("Opportunity")
+    assert fields["AWS_Visibility__c"].picklist == ("Full",)
+    told = {name for name, field in fields.items() if field.calculated}
+    assert (told, fields["AWS_Stage__c"].updateable) == ({"AWS_Stage__c"}, False)
+    assert {name for name, field in fields.items() if field.html} == {"AWS_Business_Problem__c"}
 
 
 def test_an_unknown_object_and_a_hidden_field_are_named(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.condition import ConditionError, look_over, parse_condition
+from connector.core.condition import ConditionError, comparisons_of, look_over, parse_condition
 
 ROW: dict[str, Any] = {
     "Name": "Acme's Deal",
@@ -209,3 +209,19 @@ def test_a_quoted_value_matches_itself(value: str, operator: str) -> None:
 def test_no_value_of_a_record_breaks_the_judgement(operator: str, value: Any) -> None:
     literal = {"LIKE": "'a%'", "IN": "('a', 5, null)", "INCLUDES": "('a;b')"}.get(operator, "2026-01-01T00:00:00Z")
     assert parse_condition(f"Name {operator} {literal}").holds(lambda path: value) in {True, False}
+
+
+def test_what_is_compared_with_what_is_known_also_of_what_only_salesforce_judges() -> None:
+    text = (
+        "Stage__c IN ('A', 'B') AND (NOT Kind__c = 'C') AND Owner.Name LIKE 'D%' AND CloseDate > TODAY "
+        "AND CALENDAR_YEAR(CreatedDate) = 2026 AND Id IN (SELECT A__c FROM B__c WHERE C__c = 'x') "
+        "AND N__c NOT IN (1, 2)"
+    )
+    assert [(one.path, one.operator, one.values) for one in comparisons_of(text)] == [
+        ("Stage__c", "IN", ("A", "B")),
+        ("Kind__c", "=", ("C",)),
+        ("Owner.Name", "LIKE", ("D%",)),
+        ("CloseDate", ">", (None,)),
+        ("Id", "IN", ()),
+        ("N__c", "NOT IN", (Decimal(1), Decimal(2))),
+    ]

@@ -152,3 +152,7 @@ def test_unique_keeps_the_first_spelling_of_each_name(names: list[str]) -> None:
     assert {name.lower() for name in found} == {name.lower() for name in names}
     assert len({name.lower() for name in found}) == len(found)
     assert all(name in names for name in found)
+
+
+def test_the_flagged_records_are_counted_by_the_flag_alone() -> None:
+    assert SELECTION.counted() == f"SELECT COUNT() FROM Opportunity WHERE ({FLAG})"

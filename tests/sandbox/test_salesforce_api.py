@@ -11,10 +11,11 @@ import requests
 from salesforce_client import START, Clock, Server, Wire, serve
 from simple_salesforce.exceptions import SalesforceGeneralError, SalesforceRefusedRequest
 
+from connector.sandbox.salesforce.faults import RowError
 from connector.sandbox.salesforce.objects import define_object
 from connector.sandbox.salesforce.org import Org
 from connector.sandbox.salesforce.rules import WireFault
-from connector.sandbox.salesforce.schema import Field
+from connector.sandbox.salesforce.schema import Field, read_fields
 
 DEAL = "006000000000001AAA"
 MINIMUM = {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2027-01-31"}
@@ -214,6 +215,36 @@ def test_describe_shows_what_the_user_may_see(wire: Wire) -> None:
     children = {one["relationshipName"]: one for one in described["childRelationships"]}
     assert children["OpportunityContactRoles"]["childSObject"] == "OpportunityContactRole"
     assert children["OpportunityContactRoles"]["field"] == "OpportunityId"
+
+
+def test_describe_tells_what_an_admin_made_of_a_field(wire: Wire) -> None:
+    org = wire.org
+    values = (("Full", "Full"), ("Limited", "Limited"))
+    org.change_field("Opportunity", "AWS_Visibility__c", values=values, inactive=frozenset({"Limited"}))
+    for added in read_fields("Days_Open__c | | double(18,0) | formula\nNotes__c | | textarea(32768) | html"):
+        org.add_field("Opportunity", added)
+    fields = {one["name"]: one for one in wire.sf.Opportunity.describe()["fields"]}
+    active = {one["value"]: one["active"] for one in fields["AWS_Visibility__c"]["picklistValues"]}
+    assert active == {"Full": True, "Limited": False}
+    rich = fields["Notes__c"]
+    assert (rich["htmlFormatted"], rich["extraTypeInfo"], rich["filterable"]) == (True, "richtextarea", False)
+    formula = fields["Days_Open__c"]
+    assert (formula["calculated"], formula["updateable"], formula["createable"]) == (True, False, False)
+    assert formula["permissionable"]
+    assert not fields["Description"]["htmlFormatted"]
+    account = {one["name"]: one["permissionable"] for one in wire.sf.Account.describe()["fields"]}
+    assert (account["BillingAddress"], account["Name"], account["Industry"]) == (True, False, True)
+    contact = {one["name"]: one["permissionable"] for one in wire.sf.Contact.describe()["fields"]}
+    assert (contact["FirstName"], contact["Title"]) == (False, True)
+
+
+def test_a_value_that_is_no_longer_active_is_refused_where_values_are_restricted(wire: Wire) -> None:
+    values = (("Full", "Full"), ("Limited", "Limited"))
+    wire.org.change_field("Opportunity", "AWS_Visibility__c", values=values, inactive=frozenset({"Limited"}))
+    fields = {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2027-01-01"}
+    with pytest.raises(RowError, match="restricted picklist"):
+        wire.org.insert("Opportunity", {**fields, "AWS_Visibility__c": "Limited"})
+    assert wire.org.insert("Opportunity", {**fields, "AWS_Visibility__c": "Full"})
 
 
 def test_describe_is_asked_again_only_when_it_changed(wire: Wire, clock: Clock) -> None:

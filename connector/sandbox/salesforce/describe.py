@@ -14,8 +14,8 @@ MASTER_RECORD_TYPE = "012000000000000AAA"
 _SOAP_TYPES = {"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int"}
 _SOAP_TYPES |= {"date": "xsd:date", "datetime": "xsd:dateTime", "address": "urn:address"}
 _OFF = (
-    "aiPredictionField calculated caseSensitive dependentPicklist deprecatedAndHidden "
-    "displayLocationInDecimal encrypted formulaTreatNullNumberAsZero highScaleNumber htmlFormatted "
+    "aiPredictionField caseSensitive dependentPicklist deprecatedAndHidden "
+    "displayLocationInDecimal encrypted formulaTreatNullNumberAsZero highScaleNumber "
     "namePointing polymorphicForeignKey queryByDistance restrictedDelete writeRequiresMasterRead"
 )
 _ABSENT = (
@@ -29,7 +29,9 @@ def describe_object(kind: ObjectType, schema: Schema, permissions: Permissions, 
     return {
         "actionOverrides": [],
         **describe_brief(kind, base),
-        "childRelationships": [_describe_child(child) for child in schema.children(kind.name)],
+        "childRelationships": [
+            _describe_child(child) for child in schema.children(kind.name) if permissions.may("read", child.object)
+        ],
         "compactLayoutable": True,
         "defaultImplementation": None,
         "extendedBy": None,
@@ -122,6 +124,7 @@ def _describe_field(kind: ObjectType, field: Field, permissions: Permissions) ->
         "aggregatable": field.is_filterable and field.type != "boolean",
         "autoNumber": field.auto is not None,
         "byteLength": field.length if field.type in REFERENCES else field.length * 3,
+        "calculated": field.formula,
         "cascadeDelete": False,  # true of master-detail fields only
         "compoundFieldName": field.compound,
         "createable": field.createable and may_write,
@@ -130,17 +133,18 @@ def _describe_field(kind: ObjectType, field: Field, permissions: Permissions) ->
         "defaultedOnCreate": field.defaulted,
         "digits": 8 if field.type == "int" else 0,
         "externalId": field.external_id,
-        "extraTypeInfo": "plaintextarea" if field.type == "textarea" else None,
+        "extraTypeInfo": _text_kind(field),
         "filterable": field.is_filterable or field.type == "address",
         "groupable": field.is_sortable and field.type not in NUMBERS - {"int"} and field.type != "datetime",
+        "htmlFormatted": field.html,
         "idLookup": field.type == "id" or field.external_id or is_name,
         "label": field.label,
         "length": field.length,
         "name": field.name,
         "nameField": is_name,
         "nillable": field.nillable,
-        "permissionable": (field.nillable or field.type == "boolean") and field.updateable,
-        "picklistValues": [_describe_value(value, label) for value, label in field.values],
+        "permissionable": _is_permissionable(field),
+        "picklistValues": [_describe_value(value, label, value not in field.inactive) for value, label in field.values],
         "precision": field.precision,
         "referenceTo": [field.target] if field.target else [],
         "relationshipName": field.relationship,
@@ -156,5 +160,18 @@ def _describe_field(kind: ObjectType, field: Field, permissions: Permissions) ->
     return dict(sorted(out.items()))
 
 
-def _describe_value(value: str, label: str) -> dict[str, Any]:
-    return {"active": True, "defaultValue": False, "label": label, "validFor": None, "value": value}
+def _text_kind(field: Field) -> str | None:
+    if field.type != "textarea":
+        return None
+    return "richtextarea" if field.html else "plaintextarea"
+
+
+def _is_permissionable(field: Field) -> bool:
+    """Whether field-level security can hide it: an address as a whole, formulas, and no part of a person's name."""
+    if field.type == "address" or field.formula:
+        return True
+    return (field.nillable or field.type == "boolean") and field.updateable and field.compound != "Name"
+
+
+def _describe_value(value: str, label: str, is_active: bool) -> dict[str, Any]:
+    return {"active": is_active, "defaultValue": False, "label": label, "validFor": None, "value": value}

@@ -19,7 +19,8 @@ LONG_TEXT_FROM = 256
 class Field:
     """One field. `values` are (API value, label) pairs; `target` and the two relationship names belong to a
     reference: `relationship` is the path from child to parent, `children` the name of the subquery. `auto` is
-    what an auto-number begins with."""
+    what an auto-number begins with. `inactive` are those of the values that nobody can choose any more; `html` is
+    rich text, `formula` a field that the platform computes."""
 
     name: str
     label: str
@@ -41,6 +42,9 @@ class Field:
     cascade: bool = False
     compound: str | None = None
     auto: str | None = None
+    inactive: frozenset[str] = frozenset()
+    html: bool = False
+    formula: bool = False
 
     @property
     def is_custom(self) -> bool:
@@ -135,6 +139,8 @@ _WORDS: dict[str, dict[str, bool]] = {
     "restricted": {"restricted": True},
     "external": {"external_id": True},
     "cascade": {"cascade": True},
+    "html": {"html": True},
+    "formula": {"formula": True, "createable": False, "updateable": False},
 }
 
 

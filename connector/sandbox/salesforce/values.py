@@ -109,7 +109,7 @@ def _found(field: Field, text: str, value: Any) -> Any:
 
 
 def _check_values(field: Field, text: str) -> None:
-    allowed = {value for value, _ in field.values}
+    allowed = {value for value, _ in field.values} - field.inactive
     for part in text.split(";") if field.type == "multipicklist" else [text]:
         if part.strip() not in allowed:
             raise row_fault(
