@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from connector.adapters.partner_central import model
-from connector.adapters.partner_central.account import bucket_of
+from connector.adapters.partner_central.account import bucket_of, identity_of
 from connector.adapters.partner_central.errors import to_error
 from connector.adapters.partner_central.pace import Pace, Paces
 from connector.adapters.partner_central.session import (
@@ -22,10 +24,11 @@ from connector.adapters.partner_central.session import (
     open_session,
     verify_with,
 )
+from connector.adapters.partner_central.simulator import simulate
 from connector.core.model import Structure
 from connector.core.schema import Shape
-from connector.errors import ConnectorError, Unavailable
-from connector.ports import Clock
+from connector.errors import AccessDenied, ConnectorError, RecordError, Unavailable
+from connector.ports import Clock, Denial, Identity
 
 if TYPE_CHECKING:
     import boto3
@@ -93,6 +96,7 @@ class PartnerCentralClient:
         self._counting = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._handed_over: deque[tuple[float, int]] = deque()
+        self._ahead: timedelta | None = None
 
     def _count(self, operation: str) -> None:
         with self._counting:
@@ -115,6 +119,34 @@ class PartnerCentralClient:
         """The AWS account's id, "" where it cannot be told. Raises Halt or TemporaryError without credentials."""
         self._client(is_write=False)
         return self._bucket if self._bucket.isdigit() else ""
+
+    def identity(self) -> Identity | None:
+        """Who AWS takes the credentials for; None where it cannot be told. Raises Halt without credentials."""
+        return identity_of(self._settings, self._opened())
+
+    def may(self, actions: Sequence[str]) -> Mapping[str, bool]:
+        """What IAM's policy simulator says of these actions in this catalog; what it does not tell is left out."""
+        return simulate(self._settings, self._opened(), self.identity(), actions)
+
+    def clock_ahead(self) -> timedelta | None:
+        """By how much AWS's clock was ahead of ours at its last answer, to the second; None before the first one."""
+        return self._ahead
+
+    def probe(self, operation: str, parameters: Structure) -> Denial | None:
+        """Make a read only to see whether it is allowed; None where it is, whatever else AWS has against it.
+
+        Raises what ``call`` raises where AWS does not answer, or does not accept the credentials.
+        """
+        try:
+            self.call(operation, parameters)
+        except RecordError:
+            return None
+        except AccessDenied as error:
+            denial = _denial_of(error)
+            if denial is None:
+                raise
+            return denial
+        return None
 
     def take_calls(self) -> dict[str, int]:
         """Calls by operation since this was last asked, so that they can be added to the ledger."""
@@ -186,6 +218,12 @@ class PartnerCentralClient:
                     raise to_error(raised, "the login to AWS", is_sent=False) from raised
             return self._clients[is_write]
 
+    def _opened(self) -> boto3.Session:
+        """The session with the credentials. Raises Halt or TemporaryError without them."""
+        self._client(is_write=False)
+        assert self._session is not None
+        return self._session
+
     def _open(self, is_write: bool) -> None:
         from botocore.exceptions import NoCredentialsError
 
@@ -238,8 +276,27 @@ class PartnerCentralClient:
 
         if text:
             client.meta.events.register(f"before-sign.{model.SERVICE}.*", mark)
+        client.meta.events.register(f"after-call.{model.SERVICE}.*", self._note_time)
         watch(client)
         return client
+
+    def _note_time(self, http_response: Any = None, **_: Any) -> None:
+        """Every answer tells AWS's time, also one that refuses."""
+        try:
+            ahead = parsedate_to_datetime(http_response.headers["Date"]) - self._clock.now()
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return
+        # A Date leaves out the part of the second that has passed: half of one on the average.
+        self._ahead = ahead + timedelta(seconds=0.5)
+
+
+def _denial_of(error: AccessDenied) -> Denial | None:
+    """A denial by AWS itself; None for that of a proxy, or for an operation that is not known there."""
+    answer = getattr(error.__cause__, "response", {})
+    code = str(answer.get("Error", {}).get("Code") or "").rpartition("#")[2]
+    if code.partition(":")[0] not in {"AccessDeniedException", "AccessDenied"}:
+        return None
+    return Denial(error.message, error.cure, answer.get("Reason") == "INCOMPATIBLE_BENEFIT_AWS_PARTNER_STATE")
 
 
 def _reads_in(calls: Mapping[str, int]) -> int:

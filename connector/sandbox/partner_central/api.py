@@ -1,4 +1,4 @@
-"""Partner Central over HTTP: awsJson 1.0 as the SDKs and the CLI speak it."""
+"""Partner Central over HTTP: awsJson 1.0 as the SDKs and the CLI speak it; beside it, who calls and what they may."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from starlette.applications import Starlette
@@ -14,8 +15,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connector.sandbox.partner_central.errors import ServiceError
+from connector.sandbox.partner_central.identity import answer_form, to_xml_error
 from connector.sandbox.partner_central.service import PartnerCentral
 
+FORM = "application/x-www-form-urlencoded"
 TARGET_PREFIX = "AWSPartnerCentralSelling."
 MODEL_NAMESPACE = "com.amazon.partnerintegrationapi.common"
 FRAMEWORK_NAMESPACE = "com.amazon.coral.service"
@@ -40,8 +43,15 @@ def create_app(service: PartnerCentral) -> Starlette:
     """An ASGI app that serves `service` at POST /."""
 
     async def answer(request: Request) -> Response:
+        response = await respond(request)
+        response.headers["date"] = service.wire_time()
+        return response
+
+    async def respond(request: Request) -> Response:
         request_id = _request_id()
         try:
+            if request.headers.get("content-type", "").startswith(FORM):
+                return await _ask_identity(service, request)
             payload = await _perform(service, request)
         except UnsignedError:
             return _respond(403, {"message": "Missing Authentication Token"}, request_id, "MissingAuthenticationToken")
@@ -64,8 +74,22 @@ class UnsignedError(Exception):
     """The request carries no SigV4 Authorization header."""
 
 
+async def _ask_identity(service: PartnerCentral, request: Request) -> Response:
+    """STS and IAM, which speak the Query protocol: a form is sent, XML comes back."""
+    form = dict(parse_qsl((await request.body()).decode()))
+    try:
+        access_key = _access_key(request.headers.get("authorization", ""), ("sts", "iam"))
+    except UnsignedError:
+        status, text = 403, to_xml_error("MissingAuthenticationToken", "Request is missing Authentication Token")
+    except ServiceError as error:
+        status, text = error.status, to_xml_error(error.kind, error.message)
+    else:
+        status, text = answer_form(service.settings, service.account_of(access_key), form)
+    return Response(text, status, media_type="text/xml")
+
+
 async def _perform(service: PartnerCentral, request: Request) -> dict[str, Any]:
-    access_key = _access_key(request.headers.get("authorization", ""))
+    access_key = _access_key(request.headers.get("authorization", ""), ("partnercentral-selling",))
     operation = request.headers.get("x-amz-target", "")
     body = _parse(await request.body())
     account = service.account_of(access_key)
@@ -75,15 +99,15 @@ async def _perform(service: PartnerCentral, request: Request) -> dict[str, Any]:
     return answer.render()
 
 
-def _access_key(authorization: str) -> str:
+def _access_key(authorization: str, services: tuple[str, ...]) -> str:
     if not authorization:
         raise UnsignedError
     match = _CREDENTIAL.match(authorization)
     if match is None:
         raise ServiceError("IncompleteSignatureException", "Authorization header is not of SigV4.", status=403)
     # The secrets are nobody's here, so the signature itself cannot be checked; its scope can.
-    if (match["region"], match["service"]) != ("us-east-1", "partnercentral-selling"):
-        text = "Credential should be scoped to us-east-1/partnercentral-selling."
+    if match["region"] != "us-east-1" or match["service"] not in services:
+        text = f"Credential should be scoped to us-east-1/{services[0]}."
         raise ServiceError("InvalidSignatureException", text, status=403)
     return match["key"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -72,10 +73,15 @@ def _product_codes() -> frozenset[str]:
     return frozenset(text.split())
 
 
-def is_known(kind: str, identifier: str) -> bool:
+def solutions(inactive: Collection[str]) -> list[Solution]:
+    """The partner's solutions, some of which it has taken back."""
+    return [replace(one, status="Inactive") if one.id in inactive else one for one in SOLUTIONS.values()]
+
+
+def is_known(kind: str, identifier: str, inactive: Collection[str] = ()) -> bool:
     """Whether an identifier names something of a RelatedEntityType that may be associated."""
     if kind == "Solutions":
-        return identifier in SOLUTIONS and SOLUTIONS[identifier].status == "Active"
+        return identifier in SOLUTIONS and identifier not in inactive
     if kind == "AwsProducts":
         return identifier in _product_codes()
     return re.fullmatch(MARKETPLACE_ARNS[kind], identifier) is not None

@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from connector.sandbox.partner_central import (
@@ -27,6 +28,7 @@ from connector.sandbox.partner_central import (
 )
 from connector.sandbox.partner_central.calls import Answer, Call
 from connector.sandbox.partner_central.errors import REQUEST, Problem, ServiceError, conflict, refuse
+from connector.sandbox.partner_central.identity import words_of_denial
 from connector.sandbox.partner_central.instants import Clock, utc_now
 from connector.sandbox.partner_central.paths import Json
 from connector.sandbox.partner_central.quota import Quotas, kind_of
@@ -122,6 +124,11 @@ class PartnerCentral:
                 entry.problems = tuple(problem["Code"] for problem in error.members.get("ErrorList", ()))
                 raise
             return Answer(lambda: self._render(entry, answer), answer.delay or self.settings.latency)
+
+    def wire_time(self) -> str:
+        """The instant that an answer's Date tells."""
+        now = self._clock() + timedelta(seconds=self.settings.clock_ahead)
+        return format_datetime(now.astimezone(UTC), usegmt=True)
 
     # What a test, the demo or the admin door may do.
 
@@ -256,6 +263,8 @@ class PartnerCentral:
         if not self.settings.registered:
             reason = "INCOMPATIBLE_BENEFIT_AWS_PARTNER_STATE"
             raise ServiceError("AccessDeniedException", f"{operation} is denied: {reason}", Reason=reason)
+        if operation in self.settings.denied_operations:
+            raise ServiceError("AccessDeniedException", words_of_denial(self.settings, entry.account, operation))
         refuse(self._model.check(operation, body), REQUEST)
         cleaned = self._model.clean(operation, body)
         refuse(_check_catalog(cleaned["Catalog"]), REQUEST)

@@ -74,6 +74,14 @@ class Settings:
     launched_may_be_past: bool = False
     # False: the account is not registered with Partner Central, every call is denied.
     registered: bool = True
+    # Who calls, as the end of an ARN: `user/…`, `assumed-role/role/session`, `federated-user/…` or `root`.
+    caller: str = "user/sandbox"
+    # Operations that no policy grants the caller: of Partner Central, and what IAM itself is asked.
+    denied_operations: frozenset[str] = frozenset()
+    # Solutions that the partner has taken back.
+    inactive_solutions: frozenset[str] = frozenset()
+    # By how many seconds the clock that the answers' Date tells is ahead.
+    clock_ahead: float = 0.0
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """These settings with some replaced, as JSON gives them. Raises ValueError for an unknown name or choice."""
@@ -86,6 +94,9 @@ class Settings:
         return replace(self, **{name: _from_json(name, value) for name, value in changes.items()})
 
 
+_SETS = ("connected_accounts", "users", "denied_operations", "inactive_solutions")
+
+
 def _check_choice(name: str, value: Any) -> None:
     hint = get_type_hints(Settings)[name]
     if get_origin(hint) is Literal and value not in get_args(hint):
@@ -96,6 +107,6 @@ def _from_json(name: str, value: Any) -> Any:
     if name == "start_latency":
         least, most = value
         return (float(least), float(most))
-    if name in ("connected_accounts", "users") and value is not None:
+    if name in _SETS and value is not None:
         return frozenset(value)
     return value
