@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import trustme
 import uvicorn
@@ -26,6 +26,9 @@ from connector.sandbox.partner_central.api import create_app as create_partner_c
 from connector.sandbox.partner_central.instants import Clock, utc_now
 from connector.sandbox.partner_central.service import PartnerCentral
 from connector.sandbox.partner_central.settings import Settings
+
+if TYPE_CHECKING:
+    from connector.sandbox.salesforce.org import Org
 
 HOST = "127.0.0.1"
 CLIENT_ID = "sandbox-client"
@@ -88,7 +91,7 @@ class Sandbox(HttpsServer):
 
     `directory` gets the CA certificate (a temporary one by default). `seed` fills the org with the sample
     records. With a `clock` of your own both services tell its time. `settings` and `accounts` go to
-    Partner Central.
+    Partner Central. `org` is served in place of a new one with the partner fields.
     """
 
     def __init__(
@@ -101,17 +104,18 @@ class Sandbox(HttpsServer):
         faults: Faults | None = None,
         settings: Settings | None = None,
         accounts: Mapping[str, str] | None = None,
+        org: Org | None = None,
     ) -> None:
         # Here and not above: who serves Partner Central alone need not load a Salesforce org.
         from connector.sandbox.door import Door, create_door
         from connector.sandbox.salesforce import seed as samples
         from connector.sandbox.salesforce.api import create_app as create_salesforce
-        from connector.sandbox.salesforce.org import Org
+        from connector.sandbox.salesforce.org import Org as SalesforceOrg
 
         self.client_id, self.client_secret = CLIENT_ID, CLIENT_SECRET
         self.faults = faults or Faults()
         self.service = PartnerCentral(settings, clock, accounts)
-        self.org = Org(clock=clock or utc_now)
+        self.org = org or SalesforceOrg(clock=clock or utc_now)
         self.org.add_client(self.client_id, self.client_secret)
         if seed:
             samples.load(self.org, (clock or utc_now)().date())

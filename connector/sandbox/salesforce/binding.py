@@ -55,7 +55,7 @@ class _Binder:
 
     def bind_root(self, query: soql.Query) -> Plan:
         kind = self.schema.find(query.source)
-        if kind is None:
+        if kind is None or not self.permissions.may("read", kind.name):
             raise self.refuse(
                 query.source_at,
                 "INVALID_TYPE",
@@ -127,7 +127,8 @@ class _Scope:
     def _find_step(self, kind: ObjectType, name: str) -> Step | None:
         for field in kind.fields.values():
             if field.relationship and field.relationship.lower() == name.lower() and field.target:
-                if self.binder.permissions.is_readable(kind.name, field):
+                permissions = self.binder.permissions
+                if permissions.is_readable(kind.name, field) and permissions.may("read", field.target):
                     return Step(field.name, field.target, field.relationship)
                 return None
         return None
@@ -176,7 +177,7 @@ class _Scope:
     def _bind_children(self, query: soql.Query, seen: set[str]) -> Children:
         relationship = query.source.rpartition(".")[2]
         child = self.binder.schema.find_child(self.kind.name, relationship)
-        if child is None or child.name is None:
+        if child is None or child.name is None or not self.binder.permissions.may("read", child.object):
             raise self.binder.refuse(
                 query.source_at,
                 "INVALID_TYPE",

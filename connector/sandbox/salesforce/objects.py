@@ -249,14 +249,22 @@ def define_object(
 
 def standard_schema() -> Schema:
     """A new schema: the standard objects, the partner fields on Opportunity, and the partner's invitations."""
-    opportunity = define_object("Opportunity", "Opportunity", "Opportunities", "006", _OPPORTUNITY, _SEEN)
-    opportunity.add(OPPORTUNITY_FIELDS)
+    objects = list(plain_schema())
+    label, plural = "AWS Partner Invitation", "AWS Partner Invitations"
+    tables = (INVITATION_TABLE, _OWNER, _SEEN)
+    made = Schema([*objects, define_object("AWS_Partner_Invitation__c", label, plural, "a01", *tables)])
+    made.get("Opportunity").add(OPPORTUNITY_FIELDS)
+    return made
+
+
+def plain_schema() -> Schema:
+    """A new schema with what Salesforce brings along, and nothing else."""
     fixed = {"createable": False, "deletable": False, "undeletable": False}
     return Schema(
         [
             define_object("Account", "Account", "Accounts", "001", _ACCOUNT, _SEEN, mergeable=True),
             define_object("Contact", "Contact", "Contacts", "003", _CONTACT, _SEEN, mergeable=True),
-            opportunity,
+            define_object("Opportunity", "Opportunity", "Opportunities", "006", _OPPORTUNITY, _SEEN),
             define_object(
                 "OpportunityContactRole",
                 "Opportunity Contact Role",
@@ -270,15 +278,6 @@ def standard_schema() -> Schema:
             define_object("User", "User", "Users", "005", _USER, deletable=False, undeletable=False),
             define_object("Organization", "Organization", "Organizations", "00D", _ORGANIZATION, **fixed),
             define_object("Campaign", "Campaign", "Campaigns", "701", _CAMPAIGN),
-            define_object(
-                "AWS_Partner_Invitation__c",
-                "AWS Partner Invitation",
-                "AWS Partner Invitations",
-                "a01",
-                INVITATION_TABLE,
-                _OWNER,
-                _SEEN,
-            ),
             define_object("RecordType", "Record Type", "Record Types", "012", _RECORD_TYPE, **fixed),
         ]
     )

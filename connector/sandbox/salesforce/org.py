@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from connector.sandbox.salesforce.objects import standard_schema
 from connector.sandbox.salesforce.permissions import Permissions
 from connector.sandbox.salesforce.query import Cursor
 from connector.sandbox.salesforce.rules import Rules
-from connector.sandbox.salesforce.schema import Field, ObjectType
+from connector.sandbox.salesforce.schema import Field, ObjectType, Schema
 from connector.sandbox.salesforce.sessions import Client, Sessions
 from connector.sandbox.salesforce.store import Store
 from connector.sandbox.salesforce.usage import Usage
@@ -45,6 +46,7 @@ class Org:
         is_sandbox: bool = True,
         daily_api_limit: int = 15_000,
         session_seconds: int = 7_200,
+        schema: Schema | None = None,
     ) -> None:
         if ids.normalise(organization_id) != organization_id:
             raise ValueError(f"not an 18 character id: {organization_id}")
@@ -53,7 +55,7 @@ class Org:
         self.organization_id = organization_id
         self.is_sandbox = is_sandbox
         self.instance_url: str | None = None  # None: the host the token was asked from
-        self.schema = standard_schema()
+        self.schema = schema or standard_schema()
         self.schema_changed_at = dict.fromkeys((one.name for one in self.schema), self.now())
         self.store = Store(self.schema)
         self.permissions = Permissions()
@@ -217,6 +219,13 @@ class Org:
     def remove_field(self, object_name: str, field: str) -> None:
         with self.lock:
             del self.schema.get(object_name).fields[field.lower()]
+            self._note_change(object_name)
+
+    def change_field(self, object_name: str, field: str, **changes: Any) -> None:
+        """Edits a field as an admin does: its type, length, values, or what of them is inactive."""
+        with self.lock:
+            fields = self.schema.get(object_name).fields
+            fields[field.lower()] = replace(fields[field.lower()], **changes)
             self._note_change(object_name)
 
     def hide_field(self, object_name: str, field: str) -> None:

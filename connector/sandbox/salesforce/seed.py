@@ -16,6 +16,7 @@ from typing import Any
 from connector.sandbox.salesforce.org import Org
 
 Entry = Mapping[str, Any]
+_INVITATION = "AWS_Partner_Invitation__c"
 _OWN_KEYS = frozenset({"ref", "account", "owner", "closes", "campaign", "note", "roles", "opportunity", "completes"})
 
 
@@ -29,7 +30,10 @@ class Sample:
 
 
 def load(org: Org, today: date) -> Sample:
-    """Fills an empty org; close and completion dates count from `today`."""
+    """Fills an empty org; close and completion dates count from `today`.
+
+    Fields and objects of the partner's that the org does not have are left out.
+    """
     text = files(__package__ or "").joinpath("seed.json").read_text(encoding="utf-8")
     data: dict[str, list[dict[str, Any]]] = json.loads(text)
     with org.lock:
@@ -54,8 +58,9 @@ class _Loader:
             self.insert("Contact", contact, {"AccountId": self.ids[contact["account"]]})
         for opportunity in data["opportunities"]:
             self.load_opportunity(opportunity)
-        for invitation in data["invitations"]:
-            self.load_invitation(invitation)
+        if self.org.schema.find(_INVITATION) is not None:
+            for invitation in data["invitations"]:
+                self.load_invitation(invitation)
         return Sample(self.ids, self.flaws)
 
     def load_opportunity(self, entry: Entry) -> None:
@@ -78,11 +83,12 @@ class _Loader:
             "Opportunity__c": self.ids[entry["opportunity"]],
             "Target_Completion_Date__c": (self.today + timedelta(days=entry["completes"])).isoformat(),
         }
-        record_id = self.insert("AWS_Partner_Invitation__c", entry, links, by=self.ids[entry["owner"]])
+        record_id = self.insert(_INVITATION, entry, links, by=self.ids[entry["owner"]])
         if "note" in entry:
             self.flaws[record_id] = entry["note"]
 
     def insert(self, name: str, entry: Entry, links: Entry, *, by: str | None = None) -> str:
-        fields = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
+        known = self.org.schema.get(name)
+        fields = {key: value for key, value in entry.items() if key not in _OWN_KEYS and known.find(key)}
         self.ids[entry["ref"]] = self.org.insert(name, {**fields, **links}, by=by)
         return self.ids[entry["ref"]]

@@ -14,7 +14,7 @@ from typing import Any
 from connector.sandbox.salesforce import ids
 from connector.sandbox.salesforce.derived import derive
 from connector.sandbox.salesforce.faults import RowError, row_fault
-from connector.sandbox.salesforce.permissions import Permissions
+from connector.sandbox.salesforce.permissions import Action, Permissions
 from connector.sandbox.salesforce.rules import Rules, deleted_row, lock_fault
 from connector.sandbox.salesforce.schema import Field, ObjectType, Schema
 from connector.sandbox.salesforce.store import Row, Store
@@ -64,6 +64,8 @@ class Writes:
         self, kind: ObjectType, given: Mapping[str, Any], actor: Actor, visible_at: datetime | None = None
     ) -> str:
         """The id of the new row; RowError where it is refused."""
+        if actor.through_api and not self._permissions.may("create", kind.name):
+            raise row_fault("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {kind.label}")
         values = self._to_values(kind, given, actor, is_new=True)
         required = (one.name for one in kind.fields.values() if one.is_required)
         missing = [name for name in required if values.get(name) is None]
@@ -89,7 +91,7 @@ class Writes:
         if self._store.is_locked(old["Id"]):
             raise RowError(lock_fault(old["Id"]))
         if actor.through_api:
-            self._check_access(old["Id"])
+            self._check_access(kind, old["Id"], "edit")
         values = self._to_values(kind, given, actor, is_new=False)
         if old.get("HasOpportunityLineItem"):
             values.pop("Amount", None)  # products own the amount: the platform ignores it without a word
@@ -126,7 +128,7 @@ class Writes:
         """Moves a row, and the rows that cannot live without it, to the recycle bin."""
         row = self.find(kind, record_id, actor)
         if actor.through_api:
-            self._check_access(row["Id"])
+            self._check_access(kind, row["Id"], "delete")
         group: list[tuple[str, str]] = []
         self._bin(kind.name, row["Id"], actor, group)
         self._groups[row["Id"]] = group
@@ -169,9 +171,9 @@ class Writes:
 
     # -- checks --------------------------------------------------------------------------------------
 
-    def _check_access(self, record_id: str) -> None:
+    def _check_access(self, kind: ObjectType, record_id: str, action: Action) -> None:
         self._rules.check_row(record_id)
-        if record_id in self._permissions.protected_rows:
+        if record_id in self._permissions.protected_rows or not self._permissions.may(action, kind.name):
             raise row_fault("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
 
     def _to_values(self, kind: ObjectType, given: Mapping[str, Any], actor: Actor, *, is_new: bool) -> dict[str, Any]:

@@ -26,9 +26,9 @@ def _label(number: int) -> str:
 
 
 def find_object(org: Org, name: str) -> ObjectType:
-    """The object of a path; ApiError 404 for an unknown one."""
+    """The object of a path; ApiError 404 for one that is unknown, or not granted to the user."""
     kind = org.schema.find(name)
-    if kind is None:
+    if kind is None or not org.permissions.may("read", kind.name):
         raise missing_resource()
     return kind
 
@@ -53,7 +53,8 @@ def count_records(org: Org, call: Call) -> Reply:
 
 
 def list_objects(org: Org, call: Call) -> Reply:
-    kinds = [describe_brief(kind, call.base) for kind in org.schema]
+    seen = [kind for kind in org.schema if org.permissions.may("read", kind.name)]
+    kinds = [describe_brief(kind, call.base) for kind in seen]
     return Reply(200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": kinds})
 
 
