@@ -213,7 +213,7 @@ def test_status_and_show_tell_what_waits(world: World) -> None:
     assert json.loads(run(world, "show", number, "--json").stdout)["salesforce_id"] == deal
     unknown = run(world, "show", "006000000000099AAA")
     assert unknown.returncode == 2
-    assert "connector resync 006000000000099AAA" in unknown.stderr
+    assert "Salesforce shows no Opportunity 006000000000099AAA" in unknown.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from connector.core.selection import is_id, to_id18
+from connector.commands.saved import read_plan
+from connector.core.identifiers import Kind, read_identifier
+from connector.core.selection import to_id18
 from connector.errors import UserError
 from connector.sync import Context, permissions
 
@@ -28,10 +28,7 @@ class Choice:
         if sum(ways) != 1:
             raise UserError("Choose records: ids, --all, --since TIME or --plan FILE, one of them.")
         for text in self.ids:
-            if not is_id(text):
-                raise UserError(
-                    f"{text!r} is not a Salesforce id.", "Use the 15 or 18 characters from the record's address."
-                )
+            to_salesforce_id(text)
         self.moment()
 
     def moment(self) -> datetime | None:
@@ -49,10 +46,11 @@ class Choice:
         if self.everything:
             return None
         if self.plan_file is not None:
-            return [entry["salesforce_id"] for entry in saved_plan(self.plan_file).get(context.name, [])]
+            saved = read_plan(self.plan_file).get(context.name)
+            return list(saved.records) if saved is not None else []
         moment = self.moment()
         if moment is None:
-            return [to_id18(text) for text in self.ids]
+            return [to_salesforce_id(text) for text in self.ids]
         changes = permissions.reading(
             context, lambda selection: context.salesforce.changes(selection, moment), notes=False
         )
@@ -60,11 +58,11 @@ class Choice:
         return sorted(found | set(changes.touched) | {row.salesforce_id for row in changes.known})
 
 
-def saved_plan(plan_file: Path) -> dict[str, list[dict[str, Any]]]:
-    """The records of a saved plan, by connection. Raises UserError."""
-    try:
-        return {
-            name: list(found["records"]) for name, found in json.loads(plan_file.read_text())["connections"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{plan_file} is not a saved plan.", "Make one with `connector plan --out FILE`.") from error
+def to_salesforce_id(text: str) -> str:
+    """The 18 characters of an id, also of one whose case was changed, or of a record's address. Raises UserError."""
+    found = read_identifier(text)
+    if found is not None and found.kind == Kind.SALESFORCE:
+        return found.text
+    note = found.note if found is not None else ""
+    cure = note or "Use the 15 or 18 characters from the record's address."
+    raise UserError(f"{text!r} is not a Salesforce id.", cure)

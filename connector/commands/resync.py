@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from connector import report
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
-from connector.commands.choice import Choice, saved_plan
-from connector.commands.plan import WRITES, plans_of
+from connector.commands.choice import Choice
+from connector.commands.saved import read_plan, require_same
 from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table
 from connector.core.eta import Quota
@@ -42,7 +41,11 @@ def resync(app: App, choice: Choice, *, as_json: bool) -> int:
 def resync_quietly(app: App, choice: Choice) -> list[dict[str, Any]]:
     """Settle the chosen records behind a progress bar; gives what became of each."""
     results: list[dict[str, Any]] = []
-    for context in _contexts(app, choice):
+    contexts = _contexts(app, choice)
+    if choice.plan_file is not None and len(contexts) > 1:
+        # All of them before the first is applied; each is looked at once more when its turn comes.
+        require_same(app, contexts, choice.plan_file)
+    for context in contexts:
         ids = choice.ids_in(context)
         with _stopping_on_signal(app):
             try:
@@ -137,10 +140,11 @@ def _bar() -> Progress:
 
 def _release(app: App, context: Context, plan_file: Path) -> None:
     """Let through what the plan says, and nothing else."""
-    saved = {entry["salesforce_id"]: entry for entry in saved_plan(plan_file).get(context.name, [])}
-    _require_same_plan(app, context, saved)
+    require_same(app, [context], plan_file)
+    saved = read_plan(plan_file).get(context.name)
     is_edited = not guards.is_accepted(context)
-    planned = {i: str(entry["fingerprint"] or "") for i, entry in saved.items() if is_edited or _adds(entry)}
+    entries = saved.records.items() if saved is not None else ()
+    planned = {i: str(entry["fingerprint"] or "") for i, entry in entries if is_edited or _adds(entry)}
     if planned:
         releases.release(context, planned)
 
@@ -148,24 +152,6 @@ def _release(app: App, context: Context, plan_file: Path) -> None:
 def _adds(entry: dict[str, Any]) -> bool:
     """Whether it makes something at AWS that a limit counts and nobody can take back."""
     return any(action["action"] in {"create", "invite"} for action in entry["actions"])
-
-
-def _require_same_plan(app: App, context: Context, saved: dict[str, dict[str, Any]]) -> None:
-    """Refuse where the world has moved since the plan was saved."""
-    now = {entry["salesforce_id"]: entry for entry in plans_of(app, context, sorted(saved))}
-    moved = [i for i, entry in saved.items() if i not in now or _essence(now[i]) != _essence(entry)]
-    if moved:
-        shown = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
-        raise UnsafePlan(
-            f"{len(moved)} of {len(saved)} records have changed since the plan was saved: {shown}.",
-            "Nothing was written. Look at a new plan: `connector plan --out FILE`.",
-        )
-
-
-def _essence(entry: dict[str, Any]) -> tuple[Any, ...]:
-    """What a release is for: the content, where it goes, and the writes. Why a record rests is none of it."""
-    writes = [action for action in entry["actions"] if action["action"] in WRITES]
-    return entry["fingerprint"], entry["opportunity_id"], json.dumps(writes, sort_keys=True)
 
 
 def _ask_owner(app: App, context: Context, ids: Sequence[str] | None, plan_file: Path | None) -> None:

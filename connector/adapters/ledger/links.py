@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, Text, bindparam, case, cast, func, or_, select, update
 
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import (
@@ -55,6 +56,15 @@ class Links(Transactions):
                 if row is not None:
                     return to_link(row)
             return None
+
+    def find_mention(self, connection: str, catalog: str, identifier: str) -> Link | None:
+        """The link whose task or invitations name this id of AWS. Reads every link of the connection."""
+        if re.fullmatch(r"[A-Za-z0-9-]+", identifier) is None:
+            return None
+        named = [cast(column, Text).like(f"%{identifier}%") for column in (LINK.c.task, LINK.c.invitations)]
+        with self._read() as reading:
+            row = reading.execute(links_of(connection, catalog).where(or_(*named)).order_by(LINK.c.id)).first()
+            return None if row is None else to_link(row)
 
     def present(self, connection: str, catalog: str, after: str = "", limit: int = 500) -> list[str]:
         """Salesforce ids of links still counted as flagged, in order, for a sweep."""
@@ -188,6 +198,22 @@ class Links(Transactions):
         query = within(select(_STATUS, func.count()), connection, catalog).group_by(_STATUS)
         with self._read() as reading:
             return {str(name): int(count) for name, count in reading.execute(query)}
+
+    def held_links(self, connection: str, catalog: str, after: int = 0, limit: int = 500) -> list[tuple[Link, str]]:
+        """(link, message) of links that wait for a person, by number; ``after`` is the last one of the page before."""
+        query = links_of(connection, catalog).where(LINK.c.rest_status == "Held", LINK.c.id > after)
+        with self._read() as reading:
+            rows = reading.execute(query.order_by(LINK.c.id).limit(limit)).all()
+            return [(to_link(row), row.rest_message) for row in rows]
+
+    def write_back_errors(self, connection: str, catalog: str) -> list[tuple[str, int, str]]:
+        """(what Salesforce refused to show, of how many records, one of their ids), the most frequent first."""
+        count = func.count()
+        columns = select(LINK.c.write_back_error, count, func.min(LINK.c.salesforce_id))
+        query = within(columns, connection, catalog).where(LINK.c.write_back_error != "")
+        query = query.group_by(LINK.c.write_back_error).order_by(count.desc(), LINK.c.write_back_error)
+        with self._read() as reading:
+            return [(error, number, one) for error, number, one in reading.execute(query)]
 
     def held(self, connection: str, catalog: str, limit: int) -> list[tuple[str, str, str]]:
         """(Salesforce id, name, message) of links that wait for a person."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import OPEN, read_link, set_facts, to_history, to_resting, touched
-from connector.adapters.ledger.rows import OPERATION
+from connector.adapters.ledger.rows import LINK, OPERATION
 from connector.core.model import Link, Operation, Structure
 from connector.errors import StaleVersion
 from connector.ports import Begin, LinkChanges, Rest
@@ -116,6 +116,23 @@ class Operations(Transactions):
 
     def open_operations(self, connection: str) -> int:
         return self._count(select(func.count()).where(OPERATION.c.connection == connection, OPEN))
+
+    def oldest_open(self, connection: str, limit: int) -> list[Structure]:
+        """Writes whose end is not known yet, the oldest first.
+
+        Each has ``action``, ``salesforce_id``, ``attempts``, ``error``, and ``since`` and ``next_try`` as instants.
+        """
+        columns = select(
+            OPERATION.c.action,
+            LINK.c.salesforce_id,
+            OPERATION.c.attempts,
+            OPERATION.c.error,
+            OPERATION.c.created_at.label("since"),
+            OPERATION.c.next_attempt_at.label("next_try"),
+        )
+        query = columns.join(LINK, OPERATION.c.link_id == LINK.c.id).where(OPERATION.c.connection == connection, OPEN)
+        with self._read() as reading:
+            return [dict(row._mapping) for row in reading.execute(query.order_by(OPERATION.c.id).limit(limit))]
 
     def _count(self, query: Any) -> int:
         with self._read() as connection:
