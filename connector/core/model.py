@@ -150,7 +150,8 @@ class Mapped:
     ``opportunity`` has the shape of CreateOpportunity without Catalog and ClientToken. ``submission`` is the
     AwsSubmission, or None while the mapping's ``submission.when`` does not hold. ``assignee`` is AssignOpportunity's
     Assignee, None where the mapping names no owner. ``unread`` are the AWS paths whose value could not be made of this
-    record: nobody knows what they should be, so they are neither changed nor emptied at AWS.
+    record: nobody knows what they should be, so they are neither changed nor emptied at AWS. ``known_as`` are what an
+    earlier integration may have called it: partner identifiers, or AWS's own id.
     """
 
     opportunity: Structure
@@ -161,6 +162,7 @@ class Mapped:
     assignee: Structure | None = None
     invitations: tuple[Invitation, ...] = ()
     unread: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -196,6 +198,7 @@ class Mapped:
             **({"assignee": self.assignee} if self.assignee else {}),
             **({"invitations": [one.to_json() for one in self.invitations]} if self.invitations else {}),
             **({"unread": list(self.unread)} if self.unread else {}),
+            **({"known_as": list(self.known_as)} if self.known_as else {}),
         }
 
     @classmethod
@@ -212,6 +215,7 @@ class Mapped:
             assignee=value.get("assignee"),
             invitations=tuple(map(Invitation.from_json, value.get("invitations") or ())),
             unread=tuple(value.get("unread") or ()),
+            known_as=tuple(value.get("known_as") or ()),
         )
 
 
@@ -333,8 +337,8 @@ class Link:
     record's id and is not linked yet; ``submitted`` the fingerprint of what was last submitted; ``revision``
     grows with every change of a fact. ``aws`` is the last GetAwsOpportunitySummary; ``assigned`` the Assignee that AWS
     took last; ``invitations`` those that were sent; ``refusals`` what AWS refused of single parts, by their subject
-    (``owner``, ``invitation <key>``), while ``refusal`` is about the opportunity itself; ``taken`` the last value of
-    AWS that each inbound field was given.
+    (``owner``, ``invitation <key>``; ``adoption`` where it cannot be taken over), while ``refusal`` is about the
+    opportunity itself; ``taken`` the last value of AWS that each inbound field was given.
     """
 
     id: int

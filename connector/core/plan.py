@@ -136,8 +136,8 @@ _MISSING = "Not pushed any more: Salesforce does not show this record to the con
 _AT_AWS = " What AWS has stays there, since AWS has no delete; close it in Partner Central if it should go."
 
 
-OWNER = "owner"
-"""The name of the assignee among ``Link.refusals``."""
+OWNER, ADOPTION = "owner", "adoption"
+"""The names, among ``Link.refusals``, of the assignee and of an opportunity that cannot be taken over."""
 
 
 def plan_link(link: Link, policy: Policy, now: datetime) -> tuple[Action, ...]:
@@ -189,11 +189,19 @@ def is_submitted(link: Link) -> bool:
 
 def _new(link: Link, mapped: Mapped) -> tuple[Action, ...]:
     """Nothing at AWS yet. Since AWS never deletes, nothing is created that could not be submitted as well."""
-    held = _held(link, mapped)
+    held = _held(link, mapped) or _not_adopted(link, mapped)
     if held is not None:
         return (held,)
     attach = tuple(Attach(association) for association in mapped.associations)
     return (Create(mapped.opportunity), *attach, *_ending(mapped))
+
+
+def _not_adopted(link: Link, mapped: Mapped) -> Hold | None:
+    """It names an opportunity that is not to be had: somebody meant that one, so no other is made for it."""
+    refusal = link.refusals.get(ADOPTION)
+    if refusal is not None and refusal.fingerprint == fingerprint(mapped.known_as):
+        return Hold(refusal.message, refusal.problems)
+    return None
 
 
 def _ending(mapped: Mapped) -> tuple[Action, ...]:

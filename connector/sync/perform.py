@@ -40,6 +40,7 @@ from connector.core.plan import (
 from connector.core.retry import next_attempt
 from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
 from connector.ports import Begin, LinkChanges, Rest
+from connector.sync.adoption import find_earlier, take_over
 from connector.sync.context import Context
 from connector.sync.guards import may_act, may_create, may_invite
 from connector.sync.learn import LEARNED, facts_of, learned_invitation, seen_whole, to_problems
@@ -80,13 +81,7 @@ def perform(context: Context, link: Link, action: Any) -> Outcome:
 
 
 def _adopt(context: Context, link: Link, action: Adopt) -> Link:
-    extra = {"event": "adopted", "connection": context.name, "salesforce_id": link.salesforce_id}
-    logger.warning(
-        "%s exists at AWS already as %s: taken over.", link.salesforce_id, action.opportunity_id, extra=extra
-    )
-    return context.ledger.change(
-        link, context.now, opportunity_id=action.opportunity_id, candidate_id="", existing=None, base=None
-    )
+    return take_over(context, link, action.opportunity_id)
 
 
 def _read(context: Context, link: Link, action: Read) -> Link:
@@ -103,6 +98,9 @@ def _read(context: Context, link: Link, action: Read) -> Link:
 
 
 def _create(context: Context, link: Link, action: Create) -> Outcome:
+    earlier = find_earlier(context, link)
+    if earlier is not None:
+        return earlier
     token = str(uuid.uuid4())
     begin = Begin("CreateOpportunity", {"ClientToken": token, **action.body}, token)
     return _begin_counted(context, link, begin, may_create)

@@ -178,6 +178,8 @@ def _leaves(context: Context) -> Iterator[Leaf]:
     mapping = context.mapping
     yield from mapping.leaves
     yield from mapping.associate.values()
+    if mapping.adopt is not None:
+        yield mapping.adopt
     if mapping.submission is not None:
         yield from leaves_of(mapping.submission.members)
     if mapping.assign is not None:

@@ -84,6 +84,26 @@ def test_a_failed_submission_is_told_and_repeated_after_a_correction(world: Worl
     assert len(set(tokens)) == 2, "a new attempt has a token of its own"
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("REQUIRED_FIELD_MISSING project.title:", ("AWS needs a value here.", "Fill it in.")),
+        ("REQUIRED_FIELD_MISSING project.title:Odd words", ("AWS: Odd words", "Fill it in.")),
+        ("A_NEW_CODE project.title:Odd words", ("AWS: Odd words", "Correct it as AWS's text says.")),
+        ("A_NEW_CODE project.title:", ("AWS does not accept this.", "Correct it as AWS's text says.")),
+    ],
+)
+def test_aws_s_own_words_are_told_and_where_there_are_none_what_its_code_means(
+    world: World, message: str, told: tuple[str, str]
+) -> None:
+    deal = world.opportunity()
+    world.sandbox.service.script_tasks(TaskScript(reason="OpportunityValidationFailed", message=message))
+    world.settle()
+    (problem,) = world.show(deal)["problems"]
+    assert (problem["message"], problem["cure"]) == told
+    assert problem["path"] == "Project.Title"
+
+
 def test_a_submission_that_fails_for_a_passing_reason_is_repeated(world: World) -> None:
     deal = world.opportunity()
     world.sandbox.service.script_tasks(TaskScript(reason="InternalError", message="try again"))
@@ -243,7 +263,31 @@ def test_one_record_that_salesforce_refuses_does_not_stop_the_others(world: Worl
     world.settle()
     statuses = [world.record(deal)["AWS_Sync_Status__c"] for deal in deals]
     assert statuses == ["Synced", None, "Synced"]
-    assert "FIELD_CUSTOM_VALIDATION_EXCEPTION" in world.show(deals[1])["write_back"]["error"]
+    told = world.show(deals[1])["write_back"]
+    assert told["error"] == "FIELD_CUSTOM_VALIDATION_EXCEPTION: Close date must be set"
+    assert told["meaning"] == "A validation rule of your Salesforce org refuses the record."
+    assert told["cure"].startswith("Correct the record as the rule says")
+    told = world.show(deals[0])["write_back"]
+    assert (told["error"], told["meaning"], told["cure"]) == (None, None, None)
+
+
+def test_what_salesforce_refuses_is_printed_with_its_meaning(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    from connector.commands.show import show
+    from connector.sandbox.salesforce.faults import Fault
+
+    deals = [world.opportunity() for _ in range(2)]
+    words = "Required fields are missing: [Region__c]"
+    world.sandbox.org.rules.fail_row(deals[0], Fault("REQUIRED_FIELD_MISSING", words, ("Region__c",)), 99)
+    world.sandbox.org.rules.fail_row(deals[1], Fault("A_NEW_CODE", "Never seen."), 99)
+    world.settle()
+    printed = []
+    for deal in deals:
+        show(world.app(), deal, as_json=False)
+        printed.append(" ".join(capsys.readouterr().out.split()))
+    assert f"REQUIRED_FIELD_MISSING on Region__c: {words}" in printed[0]
+    assert "Region__c: A field that your Salesforce org requires is empty. Fill it in on the record." in printed[0]
+    assert "A_NEW_CODE: Never seen." in printed[1]
+    assert "That means" not in printed[1]
 
 
 def test_the_limit_on_creates_stops_the_flood(world: World) -> None:
