@@ -151,11 +151,13 @@ def resync(
 
 @main.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--fields", is_flag=True, help="Every value of every record, not only of a single one.")
 @click.option("--out", type=click.Path(path_type=Path), help="Save the plan to this file, for `resync --plan`.")
 @reading_options
 @told
 def plan(
     ids: Sequence[str],
+    fields: bool,
     out: Path | None,
     as_json: bool,
     config: Path | None,
@@ -164,27 +166,46 @@ def plan(
 ) -> int:
     """Show what would be sent, and why.
 
-    Per field, with its Salesforce field and line of the mapping. Writes nothing anywhere.
+    Of each value what Salesforce has, what is sent, and the line of the mapping. Writes nothing anywhere.
     """
     from connector.commands import plan as command
     from connector.commands.choice import Choice
 
     app = open_app(config, connection, log_level)
-    return command.plan(app, Choice(tuple(ids), not ids, None, None), as_json=as_json, out=out)
+    return command.plan(app, Choice(tuple(ids), not ids, None, None), as_json=as_json, out=out, fields=fields)
 
 
 @main.command()
-@click.option("--offline", is_flag=True, help="Without connecting to anything.")
+@click.option("--offline", is_flag=True, help="Without connecting to anything; secrets need not be there.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "junit"]),
+    default="text",
+    help="How to print it; github and junit are for CI [default: text].",
+)
+@click.option(
+    "--record-model", is_flag=True, help="Note AWS's model beside each mapping; later runs tell what has changed since."
+)
 @reading_options
 @told
-def check(offline: bool, as_json: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
+def check(
+    offline: bool,
+    form: str,
+    record_model: bool,
+    as_json: bool,
+    config: Path | None,
+    connection: str | None,
+    log_level: str | None,
+) -> int:
     """Find every mistake before it happens.
 
-    Configuration, mapping and its cases; online also logins, org, fields and catalog.
+    Configuration, mapping and its cases; online also logins, org, fields, picklists, permissions and clocks.
     """
     from connector.commands import check as command
 
-    return command.check(config, connection, log_level, offline=offline, as_json=as_json)
+    form = "json" if as_json else form
+    return command.check(config, connection, log_level, offline=offline, form=form, record=record_model)
 
 
 @main.command()
@@ -204,7 +225,7 @@ def status(as_json: bool, config: Path | None, connection: str | None, log_level
 def show(identifier: str, as_json: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
     """One record's story, and what stops it.
 
-    By Salesforce id or O-number: every value and where it comes from, history, problems.
+    By Salesforce id or address, O-number, or the id of a task, engagement or invitation; says why it is not in AWS.
     """
     from connector.commands import show as command
 
@@ -221,6 +242,66 @@ def retry(ids: Sequence[str], held: bool, config: Path | None, connection: str |
     from connector.commands import retry as command
 
     return command.retry(open_app(config, connection, log_level), ids, held=held)
+
+
+@main.command()
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Where to put the files [default: here].",
+)
+@click.option("--login-url", metavar="URL", help="Your org's My Domain address.")
+@click.option("--name", metavar="NAME", help="The connection's name [default: the org's].")
+@click.option("--auth", type=click.Choice(["client_credentials", "jwt_bearer", "access_token"]), help="How to log in.")
+@click.option("--catalog", type=click.Choice(["Sandbox", "AWS"]), help="Partner Central's catalog [default: Sandbox].")
+@click.option("--profile", metavar="NAME", help="An AWS profile.")
+@click.option("--role-arn", metavar="ARN", help="An AWS role to assume.")
+@click.option("--database", metavar="URL", help="The ledger's database [default: sqlite:///connector.db].")
+@click.option("--flag", metavar="FIELD", help="The checkbox that shares a deal [default: Share_With_AWS__c].")
+@click.option("--amount", type=click.Choice(["total", "monthly"]), help="What the field Amount holds [default: total].")
+@click.option("--currency", type=click.Choice(["USD", "EUR", "record"]), help="What Amount is in [default: USD].")
+@click.option(
+    "--country-picklists", type=click.Choice(["no", "yes"]), help="Country and state are picklists [default: no]."
+)
+@click.option("--invitations", type=click.Choice(["no", "yes"]), help="Invite other partners as well [default: no].")
+@click.option(
+    "--software-partner", type=click.Choice(["no", "yes"]), help="Not a consulting or services partner [default: no]."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: what is not given keeps its default.")
+@told
+def init(directory: Path, yes: bool, **given: str | None) -> int:
+    """Ask a few questions and write the first config.yaml and mapping."""
+    from connector.commands import init as command
+
+    return command.init(directory, {name: answer for name, answer in given.items() if answer is not None}, ask=not yes)
+
+
+@main.command("salesforce-package")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@shared_options
+@told
+def salesforce_package(directory: Path, config: Path | None, connection: str | None, log_level: str | None) -> int:
+    """Write what your Salesforce org needs.
+
+    An SFDX project with exactly the fields, list views and permission sets of this mapping.
+    """
+    from connector.commands import salesforce_package as command
+
+    return command.salesforce_package(open_app(config, connection, log_level, forgiving=True), directory)
+
+
+@main.command("iam-policy")
+@shared_options
+@told
+def iam_policy(config: Path | None, connection: str | None, log_level: str | None) -> int:
+    """Print what the AWS role may do, as a policy.
+
+    The fewest actions that this mapping needs, in its catalog only.
+    """
+    from connector.commands import iam_policy as command
+
+    return command.iam_policy(open_app(config, connection, log_level, forgiving=True))
 
 
 @main.group()
@@ -273,7 +354,7 @@ def demo(keep: Path | None, as_json: bool) -> int:
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    help="Where to put sandbox-config.yaml and sandbox-ca.pem [default: here].",
+    help="Where to put sandbox-config.yaml and ca.pem [default: here].",
 )
 @told
 def sandbox(port: int, directory: Path) -> int:
