@@ -17,9 +17,10 @@ import pytest
 
 from connector import daemon
 from connector.app import AWS_ACCOUNT, App
-from connector.commands.check import Findings
+from connector.checks.aws import check_aws
 from connector.commands.choice import Choice
 from connector.commands.resync import resync_quietly
+from connector.core.findings import Severity
 from connector.daemon import Entrance, Guarded
 from connector.errors import ConnectorError, LoginFailed, Unavailable, UserError, WrongAccount
 from connector.sync import Context
@@ -187,9 +188,9 @@ def resync(world: World) -> list[str]:
 
 def check(world: World) -> list[str]:
     """``connector check``, in this process; what halts it."""
-    app, found = world.app(), Findings()
-    found.online(app, app.contexts["sandbox"])
-    return found.halts
+    app = world.app()
+    checked = check_aws(app, app.contexts["sandbox"])
+    return [one.message for look in checked for one in look.findings if one.severity is Severity.HALT]
 
 
 def test_credentials_of_another_account_are_refused_by_resync_and_by_the_daemon(

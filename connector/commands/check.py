@@ -3,149 +3,104 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+import threading
+from collections import Counter
 from pathlib import Path
 
-from connector import config as configuration
-from connector import yamlfile
+import click
+
+from connector import log
 from connector.app import App
-from connector.commands.session import DONE, EDIT, HALTED, open_app, print_json
+from connector.checks.aws import check_aws
+from connector.checks.files import Looked, check_config, check_files
+from connector.checks.formats import render
+from connector.checks.model import record_model
+from connector.checks.org import check_org
+from connector.checks.report import Checked, Report
 from connector.commands.tables import console
-from connector.core.mapping import CompiledMapping
-from connector.core.mapping.nodes import leaves_of
-from connector.errors import ConfigError, ConnectorError, FileProblem, UserError
-from connector.mapping_files import Files, read_mapping, shown_path
-from connector.sync import Context
+from connector.config import Config
+from connector.core.findings import Finding, Severity
+from connector.core.model import Structure
+from connector.errors import ConnectorError, UserError
+from connector.mapping_files import Files, shown_path
 
-_READ_ONLY = {"LifeCycle.ReviewComments", "LifeCycle.ReviewStatusReason"}
+_COLOURS = {Severity.HALT: "red", Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
-def check(config: Path | None, connection: str | None, log_level: str | None, *, offline: bool, as_json: bool) -> int:
-    """Print every problem and what was found right; exit code 2 if there are any, 3 if a service is out of reach."""
-    found = Findings()
+def check(
+    config: Path | None, connection: str | None, log_level: str | None, *, offline: bool, form: str, record: bool
+) -> int:
+    """Print what was found; exit code 2 if a person must edit something, 3 if a service is out of reach, else 0.
+
+    ``form`` is text, json, github or junit. ``record``: note AWS's model beside each mapping that has no mistake.
+    """
+    looked = check_config(config, os.environ, offline=offline)
+    app = None if looked.config is None else _app(looked.config, connection, log_level)
+    checked, coverage, sound = [looked.checked], {}, set[Files]()
+    for files in _mappings(looked, app):
+        into = check_files(files)
+        checked += into.checked
+        coverage[shown_path(files)] = into.coverage
+        if not Report(into.checked).exit_code:
+            sound.add(files)
+            if record:
+                checked.append(_recorded(files))
+    if app is not None and not offline and not app.config.unset:
+        for name in app.connections:
+            checked += _online(app, name, sound)
+    report = Report(tuple(checked))
+    _print(report, coverage, form)
+    return report.exit_code
+
+
+def _app(config: Config, connection: str | None, log_level: str | None) -> App:
+    log.configure((log_level or "WARNING").upper(), config.log.format)
+    for secret in config.secrets():
+        log.redact(secret)
+    return App(config, threading.Event(), connection)
+
+
+def _mappings(looked: Looked, app: App | None) -> tuple[Files, ...]:
+    """Those of the chosen connections; of a faulty configuration all that it names."""
+    if app is None:
+        return looked.mappings
+    return tuple(dict.fromkeys(connection.mapping for connection in app.connections.values()))
+
+
+def _recorded(files: Files) -> Checked:
+    written = shown_path(record_model(files))
+    message = f"AWS's model is noted in {written}; keep it in git beside the mapping."
+    return Checked(f"mapping {shown_path(files)}", "AWS's model, noted", (Finding(Severity.NOTE, "drift", message),))
+
+
+def _online(app: App, name: str, sound: set[Files]) -> tuple[Checked, ...]:
+    """Look at both services for one connection, whose mapping must be without mistake."""
+    if app.connections[name].mapping not in sound:
+        return (Checked(f"connection {name}", "Salesforce and AWS", skipped="Its mapping has mistakes."),)
+    alone = App(app.config, app.stopping, name)
     try:
-        app = open_app(config, connection, log_level)
-    except ConfigError as error:
-        for files in _named_mappings(config):
-            found.mapping(files)
-        found.problems = [*(error.problems or (_bare(error),)), *found.problems]
-    else:
-        for files in dict.fromkeys(entry.mapping for entry in app.connections.values()):
-            found.mapping(files)
-        if not offline and not found.problems:
-            for context in app.contexts.values():
-                found.online(app, context)
-    return found.print(as_json=as_json)
+        context = alone.contexts[name]
+        return (*check_org(alone, context), *check_aws(alone, context))
+    except UserError:
+        raise
+    except ConnectorError as error:
+        halt = Finding(Severity.HALT, "service", error.message, error.cure, connection=name)
+        return (Checked(f"connection {name}", "services", (halt,)),)
 
 
-def _named_mappings(config: Path | None) -> list[Files]:
-    """The mapping files that a faulty configuration names, so that they are checked all the same."""
-    try:
-        path = configuration.locate(config, os.environ)
-    except ConfigError:
-        return []
-    value = yamlfile.read(path).value
-    connections = value.get("connections") if isinstance(value, dict) else None
-    sections = connections.values() if isinstance(connections, dict) else []
-    named = [section.get("mapping") for section in sections if isinstance(section, dict)]
-    folder = path.absolute().parent
-    found = [tuple(folder / str(name) for name in (names if isinstance(names, list) else [names])) for names in named]
-    return [files for files in dict.fromkeys(found) if all(file.is_file() for file in files)]
+def _print(report: Report, coverage: Structure, form: str) -> None:
+    if form != "text":
+        click.echo(render(report, form, coverage, Path(os.environ.get("GITHUB_WORKSPACE", "."))))  # type: ignore[arg-type]
+        return
+    printer = console()
+    for finding in report.findings:
+        printer.print(f"{finding.severity:<8}", style=_COLOURS[finding.severity], end="", markup=False)
+        printer.print(str(finding), markup=False, soft_wrap=True)
+    printer.print(_sum_of(report), markup=False)
 
 
-def _bare(error: UserError) -> FileProblem:
-    return FileProblem("config.yaml", 1, 1, error.message, error.cure)
-
-
-class Findings:
-    """What a check came to."""
-
-    def __init__(self) -> None:
-        self.problems: list[FileProblem] = []
-        self.notes: list[str] = []
-        self.halts: list[str] = []
-
-    def mapping(self, files: Files) -> None:
-        """Compile one mapping and run its cases."""
-        try:
-            mapping, problems = read_mapping(files, shown_path(files))
-        except UserError as error:
-            self.problems += error.problems or (_bare(error),)
-            return
-        self.problems += problems
-        if mapping is not None:
-            cases = f"{len(mapping.cases)} cases"
-            self.notes.append(f"{shown_path(files)}: {coverage(mapping)}; {cases}, {len(problems)} fail.")
-
-    def online(self, app: App, context: Context) -> None:
-        """Log in to both services and hold the mapping against the org. Reads only."""
-        for probe in (self._salesforce, self._aws):
-            try:
-                probe(app, context)
-            except ConnectorError as error:
-                self.halts.append(f"{context.name}: {error}")
-
-    def _salesforce(self, app: App, context: Context) -> None:
-        org = context.salesforce.identify()
-        kind = "sandbox" if org.is_sandbox else "production"
-        self.notes.append(f"{context.name}: Salesforce org {org.organization_id} ({org.name}, {kind}).")
-        if app.has_ledger:
-            app.verify_org(context)
-        fields = {name.lower(): info for name, info in context.fields().items()}
-        mapping = context.mapping
-        shown = [(entry.field, entry.file or mapping.file, entry.line) for entry in mapping.write_back]
-        shown += [(entry.field, entry.leaf.origin.file, entry.line) for entry in mapping.inbound]
-        for name, file, line in shown:
-            info = fields.get(name.lower())
-            if info is None or not info.updateable:
-                trouble = "does not exist or is hidden" if info is None else "may not be edited"
-                self.problems.append(self._field(file, line, name, trouble))
-        if mapping.invitations is not None and mapping.invitations.relationship:
-            context.salesforce.child(mapping.selection.sobject, mapping.invitations.relationship)
-        for leaf in [*leaves_of(mapping.tree), *mapping.associate.values()]:
-            for path in leaf.paths:
-                for name in path.fields:
-                    is_own = "." not in name and "[]" not in leaf.path
-                    if is_own and name.lower() not in fields:
-                        origin = leaf.origin
-                        self.problems.append(self._field(origin.file, origin.line, name, "does not exist or is hidden"))
-
-    @staticmethod
-    def _field(file: str, line: int, name: str, trouble: str) -> FileProblem:
-        message = f"The field {name} {trouble} for the connector's user."
-        return FileProblem(file, line, 1, message, "Deploy the field, and grant it by permission set.")
-
-    def _aws(self, app: App, context: Context) -> None:
-        if app.has_ledger:
-            app.verify_catalog(context)
-        context.partner_central.call("ListOpportunities", {"MaxResults": 1})
-        self.notes.append(f"{context.name}: Partner Central answers in the catalog {context.catalog}.")
-
-    def print(self, *, as_json: bool) -> int:
-        problems = sorted(set(self.problems))
-        if as_json:
-            print_json({"problems": [asdict(p) for p in problems], "halts": self.halts, "notes": self.notes})
-        else:
-            printer = console()
-            for line in [*map(str, problems), *self.halts, *self.notes]:
-                printer.print(line, markup=False, soft_wrap=True)
-            count = len(problems) + len(self.halts)
-            told = f"{count} problem{'s' * (count != 1)}." if count else "Everything is in order."
-            printer.print(told, markup=False)
-        return EDIT if problems else HALTED if self.halts else DONE
-
-
-def coverage(mapping: CompiledMapping) -> str:
-    """How much of what a partner may send is mapped."""
-    known = [path.replace("[]", "") for path, _ in mapping.shape.leaves()]
-    known = [path for path in known if path not in _READ_ONLY and "NextStepsHistory" not in path]
-    mapped = {_plain(leaf.path) for leaf in leaves_of(mapping.tree)}
-    missing = [path for path in known if path not in mapped]
-    told = f"{len(known) - len(missing)} of {len(known)} fields of CreateOpportunity are mapped"
-    return told + (f" (not: {', '.join(missing)})" if missing else "")
-
-
-def _plain(path: str) -> str:
-    import re
-
-    return re.sub(r"\[\d*\]", "", path)
+def _sum_of(report: Report) -> str:
+    counts = Counter(finding.severity for finding in report.problems)
+    told = [f"{count} {severity}{'s' * (count != 1)}" for severity in Severity if (count := counts[severity])]
+    looked = f"{len(report.checked)} things were looked at"
+    return f"{looked}: {', '.join(told)}." if told else f"{looked}. Everything is in order."

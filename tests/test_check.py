@@ -1,0 +1,189 @@
+"""``connector check`` as a whole: what is looked at, in which form it is told, and what needs no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from tests.world import ENVIRONMENT, World
+
+ROOT = Path(__file__).parents[1]
+SECRETS = {"SF_CLIENT_ID", "SF_CLIENT_SECRET", "CONNECTOR_CONFIG", *ENVIRONMENT, "GITHUB_WORKSPACE"}
+CONFIG = """\
+connections:
+  acme:
+    salesforce:
+      login_url: https://acme.my.salesforce.com
+      auth: {method: client_credentials, client_id: "${SF_CLIENT_ID}", client_secret: "${SF_CLIENT_SECRET}"}
+    partner_central: {catalog: Sandbox}
+"""
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command as a person runs it in ``folder``, with no secret but those given."""
+    inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    return subprocess.run(
+        [sys.executable, "-m", "connector", "check", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
+        check=False,
+    )
+
+
+def parsed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["exit_code"] == done.returncode
+    return found
+
+
+def write(folder: Path, config: str = CONFIG, mapping: str | None = None) -> None:
+    (folder / "config.yaml").write_text(config, "utf-8")
+    if mapping is not None:
+        (folder / "mapping.yaml").write_text(mapping, "utf-8")
+
+
+MISTAKEN = """\
+version: 1
+salesforce: {object: Opportunity, where: Share_With_AWS__c = TRUE}
+opportunity:
+  Origin: {value: Partner Referal}
+"""
+
+
+def test_offline_needs_no_secret_and_says_what_a_run_will_need(tmp_path: Path) -> None:
+    write(tmp_path)
+    done = run(tmp_path, "--offline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "note    config.yaml:5:42: connections.acme.salesforce.auth.client_id reads" in done.stdout
+    assert "SF_CLIENT_SECRET, which is not set. Set SF_CLIENT_SECRET before you start." in done.stdout
+    assert done.stdout.rstrip().endswith("Everything is in order.")
+    online = run(tmp_path)
+    assert online.returncode == 2
+    assert online.stdout.count("error   config.yaml:5:") == 2
+    assert "Everything is in order" not in online.stdout
+
+
+def test_mistakes_of_both_files_come_together_the_worst_first(tmp_path: Path) -> None:
+    write(tmp_path, CONFIG.replace("catalog: Sandbox", "catalog: sandbx") + "    mapping: mapping.yaml\n", MISTAKEN)
+    done = run(tmp_path, "--offline")
+    assert done.returncode == 2
+    severities = [line.split()[0] for line in done.stdout.splitlines()[:-1]]
+    assert severities == sorted(severities, key=["halt", "error", "warning", "note"].index)
+    assert "config.yaml:6:23: connections.acme.partner_central.catalog" in done.stdout
+    assert "mapping.yaml:4:12: Origin: 'Partner Referal' is not a value AWS knows." in done.stdout
+    assert f"{severities.count('error')} errors" in done.stdout.splitlines()[-1]
+
+
+def test_the_only_mapping_looked_at_is_that_of_the_chosen_connection(tmp_path: Path) -> None:
+    other = CONFIG.partition("\n")[2].replace("acme:", "other:") + "    mapping: mapping.yaml\n"
+    write(tmp_path, CONFIG + other, MISTAKEN)
+    assert run(tmp_path, "--offline").returncode == 2
+    assert run(tmp_path, "--offline", "--connection", "acme").returncode == 0
+    unknown = run(tmp_path, "--offline", "--connection", "amce")
+    assert (unknown.returncode, "There is no connection 'amce'" in unknown.stderr) == (2, True)
+
+
+def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
+    done = run(tmp_path, "--offline")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "The configuration file config.yaml does not exist." in done.stdout
+
+
+def test_json_has_everything_by_name(tmp_path: Path) -> None:
+    write(tmp_path, CONFIG + "    mapping: mapping.yaml\n", MISTAKEN)
+    found = parsed(run(tmp_path, "--offline", "--json"))
+    assert set(found) == {"problems", "notes", "coverage", "exit_code"}
+    first = next(problem for problem in found["problems"] if problem["line"] == 4)
+    assert first.items() >= {"severity": "error", "kind": "mapping", "file": "mapping.yaml", "column": 12}.items()
+    assert first["message"]
+    assert first["cure"]
+    assert found["coverage"]["mapping.yaml"]
+    assert run(tmp_path, "--offline", "--format", "json").stdout == run(tmp_path, "--offline", "--json").stdout
+
+
+def test_github_annotates_the_lines_of_the_repository(tmp_path: Path) -> None:
+    folder = tmp_path / "partner central"
+    folder.mkdir()
+    write(folder, CONFIG + "    mapping: mapping.yaml\n", MISTAKEN)
+    done = run(folder, "--offline", "--format", "github", GITHUB_WORKSPACE=str(tmp_path))
+    assert done.returncode == 2
+    assert "::error file=partner central/mapping.yaml,line=4,col=12,title=connector check%3A mapping::" in done.stdout
+    assert all(line.startswith("::") for line in done.stdout.splitlines())
+
+
+def test_junit_has_a_test_case_for_each_case_of_the_mapping(tmp_path: Path) -> None:
+    write(tmp_path)
+    text = (ROOT / "mappings" / "opportunity.yaml").read_text("utf-8").replace('"22500.00"', '"22500.01"')
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "opportunity.yaml").write_text(text, "utf-8")
+    done = run(tmp_path, "--offline", "--format", "junit")
+    assert done.returncode == 2
+    root = ET.fromstring(done.stdout)
+    assert root.attrib.items() >= {"failures": "1", "errors": "0"}.items()
+    cases = {case.attrib["name"]: case for case in root.iter("testcase")}
+    failed = cases["case: a complete record for co-selling has no problem"]
+    assert "22500.01" in (failed.findtext("failure") or "")
+    assert len([name for name in cases if name.startswith("case: ")]) == text.count("\n  - name: ")
+
+
+def test_the_model_is_recorded_once_a_mapping_is_right(tmp_path: Path) -> None:
+    write(tmp_path, CONFIG + "    mapping: mapping.yaml\n", MISTAKEN)
+    assert run(tmp_path, "--offline", "--record-model").returncode == 2
+    assert not (tmp_path / "mapping.model.json").exists()
+    mapping = (ROOT / "mappings" / "opportunity.yaml").read_text("utf-8")
+    write(tmp_path, CONFIG + "    mapping: mapping.yaml\n", mapping)
+    assert "connector check --record-model" in run(tmp_path, "--offline").stdout
+    assert "is noted in mapping.model.json" in run(tmp_path, "--offline", "--record-model").stdout
+    record = json.loads((tmp_path / "mapping.model.json").read_text("utf-8"))
+    (tmp_path / "mapping.model.json").write_text(json.dumps(record).replace('"Partner Referral"', '"Partner Lead"'))
+    drifted = parsed(run(tmp_path, "--offline", "--json"))
+    assert [problem["kind"] for problem in drifted["problems"]] in ([], ["drift"])
+    assert any("Partner Referral" in text for text in [*drifted["notes"], *map(str, drifted["problems"])])
+
+
+def test_both_services_are_looked_at_and_nothing_is_written(world: World) -> None:
+    world.opportunity()
+    writes = world.sandbox.service.writes
+    done = run(world.folder, "--format", "junit", **ENVIRONMENT)
+    assert done.returncode == 0, done.stdout
+    names = [case.attrib["name"] for case in ET.fromstring(done.stdout).iter("testcase")]
+    assert any(name.startswith("AWS: ") for name in names)
+    assert any("permission" in name or "ListOpportunities" in name for name in names)
+    assert world.sandbox.service.writes == writes
+    assert not (world.folder / "ledger.db").exists()
+    labels = {label for label, _ in world.sandbox.org.calls}
+    assert not any(label.startswith(("PATCH", "DELETE")) for label in labels)
+
+
+def test_each_connection_out_of_reach_is_a_halt_of_its_own(world: World) -> None:
+    text = world.config.read_text("utf-8")
+    section = text.partition("connections:\n")[2]
+    broken = section.replace("  sandbox:", "  broken:").replace(world.sandbox.client_secret, "wrong-secret-value")
+    world.config.write_text(text + broken, "utf-8")
+    done = run(world.folder, "--json", **ENVIRONMENT)
+    assert done.returncode == 3, done.stdout + done.stderr
+    found = parsed(done)
+    assert {problem["connection"] for problem in found["problems"]} == {"broken"}
+    assert "halt" in {problem["severity"] for problem in found["problems"]}
+    assert "wrong-secret-value" not in done.stdout + done.stderr
+    assert any("Partner Central answers" in note and "sandbox" in note for note in found["notes"])
+
+
+def test_a_mapping_with_mistakes_keeps_its_connection_from_being_asked(world: World) -> None:
+    (world.folder / "mapping.yaml").write_text(MISTAKEN, "utf-8")
+    with world.config.open("a", encoding="utf-8") as file:
+        file.write("    mapping: mapping.yaml\n")
+    before = len(world.sandbox.org.calls)
+    done = run(world.folder, "--format", "junit", **ENVIRONMENT)
+    assert done.returncode == 2
+    skipped = [case for case in ET.fromstring(done.stdout).iter("testcase") if case.find("skipped") is not None]
+    assert [case.attrib["classname"] for case in skipped] == ["connection sandbox"]
+    assert len(world.sandbox.org.calls) == before
