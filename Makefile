@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check prove bench format lock install clean
+.PHONY: help demo test check prove bench docs format lock install clean
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ prove: $(INSTALLED)  ## The proofs of exactly-once at length, with figures (JSON
 
 bench: $(INSTALLED)  ## Measure; ratios within one run
 	@$(BIN)/python tests/bench.py
+
+docs: $(INSTALLED)  ## Make the pages of docs/ that come from the code
+	@$(BIN)/python -m tests.pages
 
 format: $(INSTALLED)  ## Put the code into its form
 	$(BIN)/ruff format .

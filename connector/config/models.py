@@ -82,22 +82,33 @@ PrivateKey = Annotated[SecretStr, AfterValidator(check_private_key)]
 
 class ClientCredentials(Section):
     method: Literal["client_credentials"]
+    """The client credentials flow of an External Client App."""
     client_id: Text
+    """The app's consumer key."""
     client_secret: Secret
+    """The app's consumer secret."""
 
 
 class JwtBearer(Section):
     method: Literal["jwt_bearer"]
+    """The JWT bearer flow: a certificate instead of a secret."""
     client_id: Text
+    """The app's consumer key."""
     username: Text
+    """The integration user's username."""
     private_key: PrivateKey
+    """PEM text without passphrase, as a rule `${file:server.key}`."""
     audience: HostUrl = "https://login.salesforce.com"
+    """Of a sandbox org `https://test.salesforce.com`."""
 
 
 class AccessToken(Section):
     method: Literal["access_token"]
+    """A ready token, for a trial: it expires and is not renewed."""
     instance_url: HostUrl
+    """The address the token is for."""
     token: Secret
+    """The token."""
 
 
 Auth = Annotated[ClientCredentials | JwtBearer | AccessToken, Field(discriminator="method")]
@@ -105,27 +116,41 @@ Auth = Annotated[ClientCredentials | JwtBearer | AccessToken, Field(discriminato
 
 class Schedule(Section):
     pull: Duration = timedelta(seconds=60)
+    """How often Salesforce is asked what changed."""
     observe: Duration = timedelta(seconds=60)
+    """How often Partner Central is asked what happened."""
     full_sweep: Duration = timedelta(hours=24)
+    """How often every flagged record is read again, whatever its stamp."""
     refresh: Duration = timedelta(hours=6)
+    """How often AWS's own side of a submitted deal is read, though nothing tells of a change."""
 
 
 class Log(Section):
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], one_of("DEBUG", "INFO", "WARNING", "ERROR")] = "INFO"
+    """Nothing below this level is logged."""
     format: Annotated[Literal["auto", "text", "json"], one_of("auto", "text", "json")] = "auto"
+    """auto: text on a terminal, JSON otherwise."""
 
 
 class Salesforce(Section):
     """One org. ``auth`` stands before ``login_url``, which is checked in its light."""
 
     auth: Auth
+    """How to log in; see below."""
     login_url: HostUrl
+    """The org's My Domain address. With a ready token it may be left out."""
     api_version: ApiVersion = "66.0"
+    """The version of Salesforce's API, 60.0 to 68.0."""
     organization_id: OrganizationId | None = None
+    """Refuse to start against another org."""
     ca_bundle: ExistingFile | None = None
+    """Certificates to trust instead of the public ones."""
     proxy: ProxyUrl | None = Field(default=None, repr=False)
+    """A proxy in between; its password is a secret."""
     timeout: Duration = timedelta(seconds=30)
+    """How long an answer may take."""
     daily_api_share: Annotated[float, BeforeValidator(refuse_truth), Field(gt=0, le=1)] = 0.25
+    """Stop at this share of the org's daily API calls."""
 
     @model_validator(mode="before")
     @classmethod
@@ -152,29 +177,48 @@ class Salesforce(Section):
 
 class Quota(Section):
     writes_per_second: Rate = 1
+    """Writes in a second that AWS allows the account."""
     reads_per_second: Rate = 10
+    """Reads in a second that AWS allows the account."""
     writes_per_day: Count = 10_000
+    """Writes in any 24 hours that AWS allows the account."""
     reads_per_day: Count = 100_000
+    """Reads in any 24 hours that AWS allows the account."""
 
 
 class PartnerCentral(Section):
     """One catalog. ``endpoint_url`` and ``role_arn`` stand before what is checked in their light."""
 
     catalog: Annotated[Literal["AWS", "Sandbox"], one_of("AWS", "Sandbox")]
+    """AWS is production. A connection keeps the one it began with; give the other a connection of its own."""
     endpoint_url: ServiceUrl | None = None
+    """Another address than AWS's own: https, or http on this machine."""
     region: Text = ONLY_REGION
+    """AWS serves Partner Central from there only."""
     profile: Text | None = None
+    """A profile of the AWS configuration, instead of boto3's usual chain of credentials."""
     role_arn: RoleArn | None = None
+    """A role to assume."""
     external_id: Text | None = None
+    """What the role's trust policy asks for; with role_arn only."""
     ca_bundle: ExistingFile | None = None
+    """Certificates to trust instead of the public ones."""
     proxy: ProxyUrl | None = Field(default=None, repr=False)
+    """A proxy in between; its password is a secret."""
     connect_timeout: Duration = timedelta(seconds=10)
+    """How long a connection may take."""
     read_timeout: Duration = timedelta(seconds=70)
+    """How long an answer may take; a submission takes 4 to 8 seconds."""
     user_agent: HeaderText = ""
+    """The header X-Amzn-User-Agent; empty: the connector's own name."""
     debug_log: bool = False
+    """Log what goes over the wire, without bodies."""
     quota: Quota = Quota()
+    """What AWS allows one account; see below."""
     in_flight: Annotated[int, BeforeValidator(refuse_truth), Field(ge=1, le=32)] = 8
+    """Writes under way at once, 1 to 32."""
     launch_needs_account: bool = True
+    """AWS wants the customer's AWS account before a launch. false: yours is a software partner, of whom it does not."""
 
     @field_validator("region", mode="after")
     @classmethod
@@ -203,17 +247,27 @@ class Limits(Section):
     """What may happen without a person having looked."""
 
     creates_per_day: Number = 500
+    """Opportunities created in 24 hours."""
     creates_per_pass: Number = 100
+    """Creates waiting at once; with more, none of them is made."""
     mapping_change_share: Share = 0.2
+    """Share of the linked records that an edited mapping may change."""
     mapping_change_min_links: Number = 10
+    """With fewer linked records any edit goes through."""
     invitations_per_day: Number = 200
+    """Partners invited in 24 hours."""
 
 
 class Connection(Section):
     salesforce: Salesforce
+    """The org; see below."""
     partner_central: PartnerCentral
+    """Partner Central; see below."""
     mapping: MappingFiles = (Path(DEFAULT_MAPPING),)
+    """One mapping file, or a list of those that make up one mapping. A shipped one stands in where no file of its name
+    lies beside config.yaml."""
     limits: Limits = Limits()
+    """Brakes on surprises; see below."""
 
 
 ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}\z")]
@@ -223,9 +277,14 @@ class ConfigFile(Section):
     """The whole file."""
 
     database: DatabaseUrl = Field(default="sqlite:///connector.db", repr=False)
+    """Where the connector remembers what it did: any SQLAlchemy URL. SQLite needs nothing else."""
     schedule: Schedule = Schedule()
+    """How often it looks; see below."""
     log: Log = Log()
+    """What it logs; see below."""
     connections: Annotated[dict[ConnectionName, Connection], Field(min_length=1)]
+    """One section for each pair of a Salesforce org and a Partner Central catalog, under a name of yours in a-z, 0-9, _
+    and -."""
 
 
 def secrets_in(value: Any) -> Iterator[str]:
