@@ -22,10 +22,12 @@ from connector.config.models import ConfigFile, Section
 from connector.core.catalogue import Source, entries
 from connector.core.mapping.compiler import without_members
 from connector.core.mapping.fact_names import SYNC_FACTS
+from connector.core.mapping.leaves import LEAF_KEYS
 from connector.core.mapping.nodes import CompiledMapping, Leaf, leaves_of
 from connector.core.mapping.tree import SENT_BY_CONNECTOR
 from connector.core.messages import GRAMMAR
 from connector.core.rules import USE_CASES
+from connector.core.rules.associations import ASSOCIATION_SHAPES
 from connector.core.schema import Shape
 from connector.core.transforms import TRANSFORMS
 from connector.mapping_files import load_mapping
@@ -393,6 +395,16 @@ def source_part(source: Source, title: str, told: str) -> str:
 # -- parts of pages that people write ----------------------------------------------------------------
 
 
+def leaf_keys_part() -> str:
+    return table(("Key", "Means"), [(f"`{name}`", means) for name, means in LEAF_KEYS.items()])
+
+
+def associations_part() -> str:
+    named = [f"`{name}`" for name in mapping_shapes().entity_types]
+    rows = [(name, f"`{ASSOCIATION_SHAPES[name.strip('`')][1]}`") for name in named]
+    return table(("Entity type", "Its identifiers look like"), rows)
+
+
 def transforms_part() -> str:
     rows = [
         (
@@ -415,7 +427,9 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "salesforce.md": salesforce_page,
 }
-PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {"mapping.md": {"transforms": transforms_part}}
+PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "mapping.md": {"leaf keys": leaf_keys_part, "transforms": transforms_part, "associations": associations_part}
+}
 
 
 def expected() -> dict[str, str]:

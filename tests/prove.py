@@ -28,6 +28,8 @@ PARTS = (
     "tests/sync/test_salesforce_stress.py",
     "tests/sync/test_life.py",
     "tests/sync/test_invitations.py",
+    "tests/sync/test_both_ways.py",
+    "tests/sync/test_both_ways_inviting.py",
 )
 WRONG = ("duplicate", "lost", "nulled", "token", "open", "refused")
 DEFAULT_SEED = 20261122
@@ -73,6 +75,7 @@ def _tests(report: Path) -> Iterator[dict[str, Any]]:
 
 def _sum(tests: list[dict[str, Any]]) -> dict[str, Any]:
     kills, faults, machine, wrong, seeds = Counter[str](), Counter[str](), Counter[str](), Counter[str](), set[int]()
+    judged = Counter[str]()
     for figures in (test["figures"] for test in tests):
         if "family" in figures:
             kills[figures["family"]] += figures["kills"]
@@ -81,6 +84,8 @@ def _sum(tests: list[dict[str, Any]]) -> dict[str, Any]:
             faults[figures["operation"]] += figures.get("strikes", 1)
         if "machine" in figures or "life" in figures:
             machine.update({name: figures.get(name, 0) for name in ("examples", "steps")})
+        if "both ways" in figures:
+            judged.update({name: figures.get(name, 0) for name in ("complete", "held")})
         if "seed" in figures:
             seeds.add(figures["seed"])
     return {
@@ -89,6 +94,7 @@ def _sum(tests: list[dict[str, Any]]) -> dict[str, Any]:
         "faults": dict(sorted(faults.items())),
         "faults_in_all": faults.total(),
         "machine": dict(machine),
+        "judged both ways": dict(judged),
         "wrong": {kind: wrong[kind] for kind in WRONG},
         "tests": len(tests),
         "failed": [test["name"] for test in tests if test["failed"]],
@@ -103,6 +109,8 @@ def _told(figures: dict[str, Any]) -> str:
     rows += [("Faults, by operation", figures["faults_in_all"])]
     rows += [(f"  {operation}", number) for operation, number in figures["faults"].items()]
     rows += [("State machine", "")] + [(f"  {name}", number) for name, number in figures["machine"].items()]
+    rows += [("Random records judged by plan and AWS", sum(figures["judged both ways"].values()))]
+    rows += [(f"  {name}", number) for name, number in figures["judged both ways"].items()]
     rows += [("Found wrong by the kills", sum(figures["wrong"].values()))]
     rows += [(f"  {kind}", number) for kind, number in figures["wrong"].items()]
     rows += [("Tests", figures["tests"]), ("  failed", len(figures["failed"]))]

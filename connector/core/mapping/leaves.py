@@ -14,7 +14,24 @@ from connector.core.schema import Shape, suggest
 from connector.core.text import to_text
 from connector.core.transforms import Transform, TransformError
 
-LEAF_KEYS = ("from", "like", "value", "template", "values", "otherwise", "default", "transform", "when", "owner")
+LEAF_KEYS: Mapping[str, str] = {
+    "from": "a field path, or a list of them: the first that is not empty. The short form `Title: Name` is "
+    "`Title: {from: Name}`",
+    "like": "in invitations only: the AWS path of a leaf of the opportunity, whose value stands in where `from` is "
+    "empty",
+    "value": "a constant",
+    "template": "text with `{Field.Path}` in it; `{{` and `}}` are braces. Nothing when all of its fields are empty",
+    "transform": "one of the transforms below, or a list of them, applied in order",
+    "values": "Salesforce value: AWS value. Applied after the transforms, to each item of a list; letter case does not "
+    "matter",
+    "otherwise": "for a value that `values` lacks; without it such a value is a problem of the record",
+    "default": "for an empty field, or where a transform leaves nothing. There is no other default: nothing is "
+    "invented",
+    "when": "sent only if this holds, see below",
+    "owner": "who decides where both sides changed. `salesforce` (default): its value goes to AWS. `aws`: sent at "
+    "creation, then AWS's value is kept, and an edit in Salesforce changes nothing there",
+}
+"""What may be said of a leaf, and what it means; docs/mapping.md has these words."""
 _SAYING = ("from", "value", "template")
 _TESTS = ("is", "is_not", "in", "not_in", "present", "empty")
 
