@@ -25,12 +25,11 @@ demo: $(INSTALLED)  ## The whole circle on a sample org; no account is needed
 test: $(INSTALLED)  ## Every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-check: $(INSTALLED)  ## Format, lint, types, import contracts, shipped mapping
+check: $(INSTALLED)  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
 
 prove: $(INSTALLED)  ## The proofs of exactly-once at length, with figures (JSON=file keeps them, SEED=n repeats them)
 	@$(BIN)/python tests/prove.py $(if $(JSON),--json $(JSON)) $(if $(SEED),--seed $(SEED))

@@ -97,7 +97,7 @@ def test_resync_and_retry_work_beside_the_daemon(world: World, daemon: subproces
     assert "Held" in done.stdout
     retried = run(world, "retry", "--held")
     assert retried.returncode == 0
-    assert "Cleared 1 record" in retried.stdout
+    assert "1 record is read and looked at again." in retried.stdout
     world.edit(deal, AWS_Business_Problem__c="Now it is long enough for AWS to read.")
     done = run(world, "resync", deal)
     assert done.returncode == 0, done.stderr + done.stdout

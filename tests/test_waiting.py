@@ -164,12 +164,12 @@ def test_retry_takes_every_spelling_of_an_id(world: World, capsys: pytest.Captur
     deal, held = world.opportunity(), world.opportunity(AWS_Customer_Use_Case__c=None)
     world.settle()
     number = world.at_aws(deal)[0]["Id"]
-    assert cleared(world, capsys, held[:15]).startswith("Cleared 1 record.")
+    assert cleared(world, capsys, held[:15]).startswith("1 record is read and looked at again.")
     told = cleared(world, capsys, number)
     assert f"{deal} (Deal 0) was not held (Synced: Submitted to AWS" in told
-    assert "It is read and looked at again all the same. Cleared 1 record." in told
+    assert "1 record is read and looked at again." in told
     world.settle()
-    assert cleared(world, capsys, held=True).startswith("Cleared 1 record.")
+    assert cleared(world, capsys, held=True).startswith("1 record is read and looked at again.")
     world.edit(held, AWS_Customer_Use_Case__c="Migration / Database Migration")
     world.settle()
     assert cleared(world, capsys, held=True) == "No record is held."

@@ -8,6 +8,7 @@ import click
 
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
+from connector.commands.plain import to_plain
 from connector.commands.session import DONE
 from connector.core.identifiers import Identifier, Kind, read_identifier
 from connector.core.model import Link
@@ -36,8 +37,11 @@ def retry(app: App, ids: Sequence[str], *, held: bool) -> int:
         app.ledger.request(name, cleared, app.clock.now())
         woken += len(cleared)
     for note in notes:
-        click.echo(note)
-    click.echo(f"Cleared {woken} record{'s' * (woken != 1)}. {_next_step(app)}" if woken else "No record is held.")
+        click.echo(to_plain(note))
+    several = "s are" if woken != 1 else " is"
+    click.echo(
+        f"{woken} record{several} read and looked at again. {_next_step(app)}" if woken else "No record is held."
+    )
     return DONE
 
 
@@ -46,7 +50,7 @@ def _read(text: str) -> Identifier:
     if found is None or found.kind in {Kind.BROKEN, Kind.OTHER_OF_AWS}:
         note = found.note if found is not None else ""
         cure = note or "Use the 15 or 18 characters of the record, or its O-number."
-        raise UserError(f"{text!r} is not a Salesforce id.", cure)
+        raise UserError(f"{text!r} is not a Salesforce id or O-number.", cure)
     return found
 
 
@@ -79,7 +83,7 @@ def _not_held(app: App, link: Link) -> str:
     if rest_status == "Held" or link.write_back_error:
         return ""
     words = f"{rest_status}: {message}" if rest_status else "it is being looked at"
-    return f"{link.salesforce_id} ({link.name}) was not held ({words}). It is read and looked at again all the same."
+    return f"{link.salesforce_id} ({link.name}) was not held ({words})."
 
 
 def _next_step(app: App) -> str:

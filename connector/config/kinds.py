@@ -128,9 +128,9 @@ def to_proxy_url(text: str) -> str:
 def to_database_url(text: str, info: ValidationInfo) -> str:
     """A SQLAlchemy URL; the path of an embedded database becomes absolute, from config.yaml's directory."""
     if text.startswith("postgres://"):
-        raise refusal("begins with postgres://, which is out of use.", "Write postgresql://.")
+        raise refusal("begins with postgres://, which is out of use.", "Write postgresql+psycopg://.")
     if not re.match(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?://", text):
-        raise refusal("must be a database URL.", "Write sqlite:///connector.db or postgresql://user@host/database.")
+        raise refusal("must be a database URL.", "Write sqlite:///connector.db or postgresql+psycopg://user@host/database.")
     match = EMBEDDED_DATABASE.fullmatch(text)
     return f"{match[1]}{_absolute(match[2], info)}{match[3]}" if match else text
 

@@ -136,6 +136,25 @@ def test_a_full_disk_leaves_nothing_behind(file_engine: Engine) -> None:
     assert (ledger.link(number).operation, ledger.history(number)) == (None, [])
 
 
+def test_a_new_ledger_is_its_owners_alone(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    assert list(tmp_path.iterdir()) == [], "nothing is there before anybody connects"
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE contact (email TEXT)")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+    engine.dispose()
+
+
+def test_a_ledger_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").touch(0o640)
+    (tmp_path / "ledger.db").chmod(0o640)
+    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine.connect().close()
+    assert (tmp_path / "ledger.db").stat().st_mode & 0o777 == 0o640
+    engine.dispose()
+
+
 def test_a_read_only_database_is_told(file_engine: Engine, tmp_path: Path) -> None:
     (number,) = add(Ledger(file_engine), DEAL)
     read_only = open_engine(f"sqlite:///file:{tmp_path / 'full.db'}?mode=ro&uri=true")
@@ -194,3 +213,20 @@ def test_memory_does_not_grow_with_the_ledger(ledger: Ledger) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2_000_000 < 200 * len(json.dumps(big.to_json()))
+
+
+def test_what_salesforce_refused_is_found_without_reading_every_link(file_engine: Engine) -> None:
+    """``connector status`` asks for it each time, and of a hundred thousand links hardly any has it."""
+    ledger, asked = Ledger(file_engine), []
+    number, _ = add(ledger, DEAL, deal(5))
+    change(ledger, number, NOW, write_back_error="STRING_TOO_LONG")
+
+    @event.listens_for(file_engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    assert ledger.write_back_errors(*ACME) == [("STRING_TOO_LONG", 1, DEAL)]
+    ((statement, parameters),) = [one for one in asked if one[0].startswith("SELECT")]
+    with file_engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert any("ix_link_write_back_error" in str(step) for step in steps), steps

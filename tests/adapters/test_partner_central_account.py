@@ -224,7 +224,7 @@ def app(world: World) -> App:
 
 def test_what_all_connections_of_an_account_spent_counts(app: App) -> None:
     for name, account in (("a", ACCOUNT), ("b", ACCOUNT), ("c", "444455556666")):
-        app.verify_account(app.contexts[name], account)
+        app.ledger.set_watermark(name, AWS_ACCOUNT, account)
     assert [app._spent(name).reads(ACCOUNT) for name in ("a", "b")] == [11, 11]
     assert app._spent("c").reads("444455556666") == 100
     assert app._spent("c").writes("444455556666") == 0
@@ -232,7 +232,7 @@ def test_what_all_connections_of_an_account_spent_counts(app: App) -> None:
 
 def test_an_account_known_before_counts_when_it_cannot_be_told(app: App) -> None:
     for name in ("a", "b"):
-        app.verify_account(app.contexts[name], ACCOUNT)
+        app.ledger.set_watermark(name, AWS_ACCOUNT, ACCOUNT)
     app._spent("a").learn("key-0123456789abcdef")
     assert app.ledger.watermark("a", AWS_ACCOUNT) == ACCOUNT
     assert app._spent("a").reads("key-0123456789abcdef") == 11
@@ -246,7 +246,7 @@ def test_what_is_free_of_the_day_is_that_of_the_account(app: App, monkeypatch: p
     monkeypatch.setattr(app, "writes_today", lambda name: writes[name])
     assert [app.quota(name).free_today for name in "abc"] == [9_997, 9_600, 5_000]
     for name in ("a", "b"):
-        app.verify_account(app.contexts[name], ACCOUNT)
+        app.ledger.set_watermark(name, AWS_ACCOUNT, ACCOUNT)
     assert [app.quota(name).free_today for name in "abc"] == [9_597, 9_597, 5_000]
     writes["b"] = 20_000
     assert app.quota("a").free_today == 0
@@ -256,7 +256,7 @@ def test_an_account_that_nobody_verified_is_not_noted(app: App) -> None:
     app._spent("a").learn("key-0123456789abcdef")
     app._spent("a").learn("444455556666")
     assert app.ledger.watermark("a", AWS_ACCOUNT) == "key-0123456789abcdef"
-    app.verify_account(app.contexts["a"], ACCOUNT)
+    app.verify(app.contexts["a"], lambda: ACCOUNT)
     assert app.ledger.watermark("a", AWS_ACCOUNT) == ACCOUNT
 
 

@@ -176,6 +176,15 @@ def test_queries_are_percent_encoded_and_never_in_an_address(
     assert request.url == f"{DATA}/composite"
 
 
+def test_describe_tells_of_which_picklists_another_field_decides(
+    web: responses.RequestsMock, client: SalesforceClient
+) -> None:
+    names = {"BillingStateCode": True, "BillingCountryCode": False}
+    fields = [{"name": name, "type": "picklist", "dependentPicklist": told} for name, told in names.items()]
+    web.get(f"{DATA}/sobjects/Account/describe", json={"fields": fields, "childRelationships": []})
+    assert {name: info.dependent for name, info in client.describe("Account").items()} == names
+
+
 def test_more_than_five_questions_take_further_calls(web: responses.RequestsMock, client: SalesforceClient) -> None:
     children = {f"Kids{number}__r": ("Name",) for number in range(5)}
     relations = [{"relationshipName": name, "childSObject": f"{name[:-3]}__c", "field": "Deal__c"} for name in children]

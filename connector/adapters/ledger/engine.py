@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -37,6 +38,10 @@ def open_engine(url: str) -> Engine:
             "Write sqlite:///connector.db or postgresql+psycopg://user@host/database, and install its driver.",
         ) from error
 
+    @event.listens_for(engine, "do_connect")
+    def keep_private(_dialect: Any, _record: Any, arguments: list[Any], _named: Any) -> None:
+        _make_private(str(arguments[0]))
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
@@ -44,6 +49,13 @@ def open_engine(url: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _make_private(path: str) -> None:
+    """A new file is its owner's alone, as are the two that SQLite puts beside it: customers' contacts stand in them."""
+    if path and path != ":memory:" and not path.startswith("file:"):
+        with suppress(OSError):  # it is there already; what else is wrong SQLite tells better
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 class Transactions:

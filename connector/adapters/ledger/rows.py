@@ -75,6 +75,14 @@ class LinkRow(SQLModel, table=True):
         Index("ix_link_write_back_at", "connection", "catalog", "write_back_at"),
         Index("ix_link_opportunity_id", "connection", "catalog", "opportunity_id"),
         Index("ix_link_rest_status", "connection", "catalog", "rest_status"),
+        # Few have one, so that `connector status` need not read all; its text is too long to be a key.
+        Index(
+            "ix_link_write_back_error",
+            "connection",
+            "catalog",
+            sqlite_where=Column("write_back_error") != "",
+            postgresql_where=Column("write_back_error") != "",
+        ),
     )
 
     id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
