@@ -33,6 +33,7 @@ from connector.core.mapping import CompiledMapping
 from connector.core.selection import to_id18
 from connector.errors import FileProblem, MappingError, UserError, WrongAccount
 from connector.mapping_files import digest_of, load_mapping, shown_path
+from connector.ports import Organization
 from connector.resources import packaged
 from connector.sync import Context
 
@@ -44,9 +45,11 @@ CATALOG = "catalog"
 AWS_ACCOUNT = "aws_account"
 """The watermark of the AWS account, and so the quota, that a connection reaches.
 
-Its id once ``verify_account`` has seen it, and never another one from then on. Until then the key that its calls were
+Its id once ``verify`` has seen it, and never another one from then on. Until then the key that its calls were
 counted under, which tells accounts apart but refuses nothing.
 """
+ORGANIZATION = "organization"
+"""The watermark of the Salesforce org that the ledger of a connection was filled from, with 18 characters."""
 SALESFORCE_CALLS = "salesforce_calls"
 AWS_READS = "aws_reads"
 
@@ -66,11 +69,15 @@ def _collecting_seldom() -> Iterator[None]:
 
 @dataclass
 class App:
-    """A configuration with everything built from it, each part when it is first needed."""
+    """A configuration with everything built from it, each part when it is first needed.
+
+    ``notes``: what the services tell of themselves is kept in the ledger; not for a command that only looks.
+    """
 
     config: Config
     stopping: threading.Event = field(default_factory=threading.Event)
     only: str | None = None
+    notes: bool = True
     _clients: dict[str, SalesforceClient] = field(default_factory=dict)
     _recorded: dict[str, int] = field(default_factory=dict)
     _has_ledger: bool = False
@@ -231,10 +238,9 @@ class App:
     def _remember_account(self, name: str, bucket: str) -> None:
         """Note what a connection's calls are counted under while its account was never verified.
 
-        An account's id is left to ``verify_account``: what was noted once cannot be changed, so ``check`` with the
-        wrong credentials must not note it.
+        An account's id is left to ``verify``: what was noted once cannot be changed.
         """
-        if not self.has_ledger or bucket.isdigit():
+        if not self.notes or not self.has_ledger or bucket.isdigit():
             return
         known = self.ledger.watermark(name, AWS_ACCOUNT)
         if known != bucket and not known.isdigit():
@@ -270,57 +276,64 @@ class App:
     def verify(self, context: Context, account_of: Callable[[], str] = str) -> None:
         """Refuse to start against another catalog, AWS account or org than the ledger was filled from.
 
+        What is new to the ledger is noted there, so that it is refused from now on to start against another.
         ``account_of`` finds the AWS account's id, "" where it cannot be known. Raises WrongAccount, and TemporaryError
         or another Halt where a service does not let us look.
         """
         self.verify_catalog(context)
-        self.verify_org(context)
-        self.verify_account(context, account_of())
-        if not self.ledger.watermark(context.name, CATALOG):
-            self.ledger.set_watermark(context.name, CATALOG, context.catalog)
+        org = context.salesforce.identify()
+        self.verify_org(context, org)
+        self._note(context, ORGANIZATION, to_id18(org.organization_id))
+        account_id = account_of()
+        self.verify_account(context, account_id)
+        self._note(context, AWS_ACCOUNT, account_id)
+        self._note(context, CATALOG, context.catalog)
+
+    def _note(self, context: Context, name: str, value: str) -> None:
+        if value and self.ledger.watermark(context.name, name) != value:
+            self.ledger.set_watermark(context.name, name, value)
+
+    def _noted(self, context: Context, name: str) -> str:
+        return self.ledger.watermark(context.name, name) if self.has_ledger else ""
 
     def verify_catalog(self, context: Context) -> None:
-        """Refuse another catalog than the one this connection began with: its ids stand in the records."""
-        before = self.ledger.watermark(context.name, CATALOG)
-        if not before:
+        """Refuse another catalog than the one this connection began with: its ids stand in the records.
+
+        Asks no service and notes nothing. Raises WrongAccount.
+        """
+        before = self._noted(context, CATALOG)
+        if not before and self.has_ledger:
             # A ledger that an older version filled says it by its links.
             found = self.ledger.catalogs(context.name)
             before = context.catalog if context.catalog in found else "".join(found[:1])
         if before and before != context.catalog:
             raise WrongAccount(
-                f"Connection {context.name}: config.yaml says catalog {context.catalog}, but the ledger was filled "
+                f"config.yaml says catalog {context.catalog} for connection {context.name}, but the ledger was filled "
                 f"from {before}, whose ids stand in the records.",
                 f"Set it back to {before}, or give {context.catalog} a connection of its own name.",
             )
 
     def verify_account(self, context: Context, account_id: str) -> None:
-        """Refuse another AWS account than before; "" is unknown and refuses nothing."""
-        if not account_id:
-            return
-        before = self.ledger.watermark(context.name, AWS_ACCOUNT)
-        if before.isdigit() and before != account_id:
+        """Refuse another AWS account than before; "" is unknown and refuses nothing. Notes nothing."""
+        before = self._noted(context, AWS_ACCOUNT)
+        if account_id and before.isdigit() and before != account_id:
             raise WrongAccount(
-                f"Connection {context.name}: the AWS credentials are those of account {account_id}, but the ledger "
+                f"The AWS credentials of connection {context.name} are those of account {account_id}, but the ledger "
                 f"was filled from account {before}.",
                 "Correct profile, role_arn or the credentials, or give this account a connection of its own name.",
             )
-        if before != account_id:
-            self.ledger.set_watermark(context.name, AWS_ACCOUNT, account_id)
 
-    def verify_org(self, context: Context) -> None:
-        """Refuse to start against another org than the configured one, or than the one the ledger was filled from."""
-        org = context.salesforce.identify()
+    def verify_org(self, context: Context, org: Organization) -> None:
+        """Refuse another org than the configured one, or than the one the ledger was filled from. Notes nothing."""
         wanted = self.connections[context.name].salesforce.organization_id
-        before = self.ledger.watermark(context.name, "organization")
+        before = self._noted(context, ORGANIZATION)
         for expected, where in ((wanted, "config.yaml names"), (before, "the ledger was filled from")):
             if expected and to_id18(expected) != to_id18(org.organization_id):
                 raise WrongAccount(
-                    f"Connection {context.name}: Salesforce is org {org.organization_id} ({org.name}), "
+                    f"Salesforce is the org {org.organization_id} ({org.name}) for connection {context.name}, "
                     f"but {where} {expected}.",
                     "Correct login_url or organization_id, or give this org a connection of its own.",
                 )
-        if not before:
-            self.ledger.set_watermark(context.name, "organization", to_id18(org.organization_id))
 
 
 def guard_limits(connection: Connection) -> Limits:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from connector import __version__
+from connector.commands.plain import to_plain
 from connector.commands.session import DONE, EDIT, HALTED, open_app
 from connector.errors import ConnectorError, Halt, TemporaryError, UserError
 
@@ -73,6 +74,10 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = DONE
+        except OSError as error:
+            if error.filename is None:
+                raise
+            code = tell_error(UserError(f"{error.filename} cannot be used: {error.strerror}."))
         sys.exit(code)
 
     return run
@@ -81,7 +86,7 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
 def tell_error(error: ConnectorError) -> int:
     """Print an error as what is wrong and what to do; gives the exit code it stands for."""
     kind = "halted" if isinstance(error, Halt) else "error"
-    click.echo(f"connector: {kind}: {error}", err=True)
+    click.echo(to_plain(f"connector: {kind}: {error}"), err=True)
     if isinstance(error, UserError):
         return EDIT
     if isinstance(error, TemporaryError):

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
+
+from connector.app import AWS_ACCOUNT
+from connector.checks.files import check_config
 from tests.world import ENVIRONMENT, World
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +102,19 @@ def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
     done = run(tmp_path, "--offline")
     assert (done.returncode, done.stderr) == (2, "")
     assert "The configuration file config.yaml does not exist." in done.stdout
+
+
+def test_a_secret_in_the_file_itself_is_warned_of(tmp_path: Path) -> None:
+    literal = CONFIG.replace('"${SF_CLIENT_SECRET}"', "hunter2hunter2")
+    write(tmp_path, f"database: postgresql+psycopg://u:pass1word@db.example/x\n{literal}")
+    done = run(tmp_path, "--offline", SF_CLIENT_ID="id")
+    assert (done.returncode, done.stdout.count("warning ")) == (0, 2)
+    assert "config.yaml:1:1: database has a secret in the file itself" in done.stdout
+    assert "config.yaml:6:72: connections.acme.salesforce.auth.client_secret has a secret" in done.stdout
+    assert "hunter2" not in done.stdout
+    assert "pass1word" not in done.stdout
+    write(tmp_path, literal.replace("https://acme.my.salesforce.com", "https://127.0.0.1:8443"))
+    assert "has a secret" not in run(tmp_path, "--offline", SF_CLIENT_ID="id").stdout
 
 
 def test_json_has_everything_by_name(tmp_path: Path) -> None:
@@ -184,6 +204,83 @@ def test_a_mapping_with_mistakes_keeps_its_connection_from_being_asked(world: Wo
     before = len(world.sandbox.org.calls)
     done = run(world.folder, "--format", "junit", **ENVIRONMENT)
     assert done.returncode == 2
+    assert (
+        "skipped connection sandbox: Salesforce and AWS. Its mapping has mistakes.\n"
+        in run(world.folder, **ENVIRONMENT).stdout
+    )
     skipped = [case for case in ET.fromstring(done.stdout).iter("testcase") if case.find("skipped") is not None]
     assert [case.attrib["classname"] for case in skipped] == ["connection sandbox"]
     assert len(world.sandbox.org.calls) == before
+
+
+@pytest.mark.parametrize("mapping", ["[]", "[[]]", "{}", "5", "", "[.]", "gone.yaml", '"\\0"'])
+def test_a_faulty_configuration_with_a_strange_mapping_is_told_all_the_same(tmp_path: Path, mapping: str) -> None:
+    write(tmp_path, CONFIG.replace("login_url", "login_ur") + f"    mapping: {mapping}\n")
+    looked = check_config(tmp_path / "config.yaml", {}, offline=True)
+    assert looked.mappings == ()
+    assert {finding.kind for finding in looked.checked.findings} == {"configuration"}
+
+
+HALF_RIGHT = """\
+version: 1
+salesforce: {object: Opportunity, where: Share_With_AWS__c = TRUE}
+opportunity:
+  PartnerOpportunityIdentifier: Id
+  Project: {Title: Titel__c}
+cases:
+  - name: wrong
+    given: {Titel__c: Deal}
+    expect: {opportunity: {Project: {Title: Another}}}
+"""
+
+
+def test_what_is_wrong_in_a_mapping_that_can_be_used_hides_nothing_of_the_org(world: World) -> None:
+    (world.folder / "mapping.yaml").write_text(HALF_RIGHT, "utf-8")
+    with world.config.open("a", encoding="utf-8") as file:
+        file.write("    mapping: mapping.yaml\n")
+    done = run(world.folder, "--json", **ENVIRONMENT)
+    assert done.returncode == 2
+    kinds = {problem["kind"] for problem in parsed(done)["problems"]}
+    assert kinds == {"case", "unfillable", "field-missing"}
+
+
+def test_a_check_notes_nothing_in_the_ledger(world: World) -> None:
+    def rows() -> list[str]:
+        with closing(sqlite3.connect(world.folder / "ledger.db")) as ledger:
+            return list(ledger.iterdump())
+
+    app = world.app()
+    before = rows()
+    assert run(world.folder, **ENVIRONMENT).returncode == 0
+    assert rows() == before
+    assert app.ledger.watermark("sandbox", AWS_ACCOUNT) == "", "the daemon notes what its calls are counted under"
+
+
+def test_a_database_that_cannot_be_opened_stands_in_the_list(world: World) -> None:
+    text = world.config.read_text("utf-8")
+    _, _, rest = text.partition("\n")
+    world.config.write_text(f"database: oracle+nothing://db.example/x\n{rest}", "utf-8")
+    done = run(world.folder, "--json", **ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (2, "")
+    (problem,) = parsed(done)["problems"]
+    assert problem["severity"] == "error"
+    assert "oracle+nothing:// needs what is not installed" in problem["message"]
+
+
+def test_cases_that_fail_for_one_reason_are_one_line_on_a_terminal_and_all_in_junit(tmp_path: Path) -> None:
+    text = (ROOT / "mappings" / "opportunity.yaml").read_text("utf-8").replace("        Qualification: Qualified\n", "")
+    write(tmp_path, CONFIG + "    mapping: mapping.yaml\n", text)
+    done = run(tmp_path, "--offline")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("error")]
+    assert len(lines) == 2, lines
+    assert re.search(r" \d+ other cases fail for the same reason: lines (\d+, ){5}\d+ and \d+ more\.$", lines[1])
+    failures = int(ET.fromstring(run(tmp_path, "--offline", "--format", "junit").stdout).attrib["failures"])
+    assert failures > 10
+    assert f"{failures} errors" in done.stdout
+
+
+def test_a_renamed_field_is_named_by_the_case_that_still_gives_it(tmp_path: Path) -> None:
+    text = (ROOT / "mappings" / "opportunity.yaml").read_text("utf-8")
+    write(tmp_path, CONFIG + "    mapping: mapping.yaml\n", text.replace("AWS_Contract_Months__c, tr", "Months__c, tr"))
+    (told,) = [line for line in run(tmp_path, "--offline").stdout.splitlines() if line.startswith("error")]
+    assert "No line reads AWS_Contract_Months__c, which the case gives." in told

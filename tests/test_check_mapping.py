@@ -107,6 +107,18 @@ def test_coverage_tells_what_is_mapped_what_not_and_what_aws_needs(files: tuple[
     assert "AWS needs Customer.Account.CompanyName, " in coverage.sentence
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["associate: {AwsMarketplaceSolutions: S__c}", "", "associate: {AwsProducts: S__c}"],
+    ids=["another kind", "a description", "a product"],
+)
+def test_what_something_else_stands_in_for_is_not_needed(files: tuple[Path, Path], line: str) -> None:
+    text = FIRST if line else FIRST.replace("Title: Name", "Title: Name, OtherSolutionDescription: S__c")
+    files[0].write_text(f"{text}{line}\n", encoding="utf-8")
+    needed = check_mapping(files[0]).coverage.required_unmapped
+    assert needed.get("associate", ()) == (("RelatedEntityIdentifiers.Solutions",) if "Products" in line else ())
+
+
 def test_coverage_is_json(files: tuple[Path, Path]) -> None:
     told = json.loads(json.dumps(check_mapping(files[0]).coverage.to_json()))
     assert set(told) == {"known", "mapped", "unmapped", "required_unmapped", "unreached_values"}

@@ -16,10 +16,12 @@ import pytest
 from connector import yamlfile
 from connector.app import SALESFORCE_CALLS, App
 from connector.checks.org import check_org
+from connector.checks.org_fields import Objects
+from connector.checks.org_uses import Place, Use
 from connector.checks.report import Checked
 from connector.core.findings import Finding, Severity, in_order
 from connector.errors import Unavailable
-from connector.ports import Organization
+from connector.ports import FieldInfo, Organization
 from connector.sandbox.salesforce.org import Org
 from connector.sandbox.salesforce.rules import WireFault
 from connector.sandbox.salesforce.schema import read_fields
@@ -142,7 +144,7 @@ PLANTED: list[tuple[str, str, str, str, str, str]] = [
     (OPPORTUNITY, "Stage:", "warning", "picklist", "StageName", "'Parked', 'Renewal', 'On Hold' and 2 other values"),
     (OPPORTUNITY, "Industry:", "warning", "picklist", "Account.Industry", "'Space' has no AWS value at Customer"),
     (OPPORTUNITY, "DeliveryModels:", "warning", "picklist", "AWS_Delivery_Models__c", "'Rent'"),
-    (OPPORTUNITY, "PrimaryNeedsFromAws:", "warning", "picklist", "AWS_Involvement__c", "'for visibility only'"),
+    (OPPORTUNITY, "PrimaryNeedsFromAws:", "warning", "picklist", "AWS_Involvement__c", "'For Visibility Only'"),
     (OPPORTUNITY, "PostalCode:", "warning", "field-too-long", "Account.BillingPostalCode", "takes 80 characters"),
     (OPPORTUNITY, "OtherSolutionDescription:", "warning", "html", "AWS_Other_Solution__c", "rich text"),
     (INVITATIONS, "Message:", "error", "field-missing", "AWS_Partner_Invitations__r.Message__c", f"{ROW}.Message__c"),
@@ -292,7 +294,7 @@ def test_names_that_the_org_does_not_have_are_told_with_what_was_meant(mistyped:
         ("relationship-missing", 10, 7): ("no relationship Amount", "Amount is a field"),
         ("relationship-missing", 11, 5): ("Opportunity.ContactRoles does not exist", "Deploy it"),
         ("field-missing", 15, 7): ("User.Emial does not exist", "Did you mean 'Email'?"),
-        ("picklist", 17, 7): ("Opportunity.AWS_Submit__c is compared with 'yes'", "'true' and 'false'"),
+        ("picklist", 17, 7): ("Opportunity.AWS_Submit__c is compared with 'Yes'", "'true' and 'false'"),
         ("field-missing", 19, 5): ("Opportunity.Nam does not exist", "Did you mean 'Name'?"),
         ("object-missing", 20, 5): ("The object Gone__c does not exist", "Deploy it"),
         ("field-missing", 22, 5): ("OpportunityContactRole.Rolle", "Did you mean 'Role'?"),
@@ -303,6 +305,19 @@ def test_names_that_the_org_does_not_have_are_told_with_what_was_meant(mistyped:
     for key, (words, cure) in expected.items():
         assert words in told[key][0], key
         assert cure in told[key][1], key
+
+
+def test_of_the_owners_of_a_record_the_user_is_meant() -> None:
+    described = {
+        "Deal__c": [FieldInfo("OwnerId", "reference", relationship_name="Owner", reference_to=("Group", "User"))],
+        "Group": [FieldInfo(name, "string") for name in ("Name", "Email")],
+        "User": [FieldInfo(name, "string") for name in ("Name", "Email", "FirstName", "LastName")],
+    }
+    org = mock.Mock(describe=lambda name: {one.name: one for one in described[name]})
+    objects = Objects(org, "Deal__c")
+    missing = objects.find(Use("Owner.FirstNam", Place("m.yaml", 1, 1)))
+    assert (missing.subject, "Did you mean 'FirstName'?" in getattr(missing, "cure", "")) == ("User.FirstNam", True)
+    assert objects.find(Use("Owner.FirstName", Place("m.yaml", 1, 1))).subject == "User.FirstName"
 
 
 def test_the_other_places_that_need_a_missing_field_are_named(mistyped: World) -> None:

@@ -620,7 +620,7 @@ def test_locate_prefers_the_option_then_the_variable(tmp_path: Path, monkeypatch
         (
             Path("x.yaml"),
             {},
-            r"x\.yaml \(--config\) does not exist\. Make one with `cp .*example\.yaml x\.yaml`",
+            r"x\.yaml \(--config\) does not exist\. Make one with `connector init`, or with `cp .*\.yaml x\.yaml`",
         ),
         (None, {"CONNECTOR_CONFIG": "y.yaml"}, r"y\.yaml \(CONNECTOR_CONFIG\) does not exist"),
         (None, {}, r"file config\.yaml does not exist"),

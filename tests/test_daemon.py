@@ -222,5 +222,5 @@ def test_a_sandbox_is_verified_without_asking_sts(app: App, monkeypatch: pytest.
     app.verify(context, context.partner_central.account)
     assert asked == []
     assert app.ledger.watermark("a", AWS_ACCOUNT).startswith("key-"), "what its calls are counted under"
-    app.verify_account(context, ACCOUNT)
+    app.verify(context, lambda: ACCOUNT)
     assert app.ledger.watermark("a", AWS_ACCOUNT) == ACCOUNT

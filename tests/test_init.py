@@ -87,6 +87,7 @@ def test_the_configuration_asks_for_secrets_and_holds_none(tmp_path: Path, auth:
         ({"login_url": URL, "role_arn": "partner"}, "--role-arn: a role looks like"),
         ({"login_url": URL, "flag": "Share with AWS"}, "--flag: the flag is the API name"),
         ({"login_url": URL, "database": "ledger.db"}, "--database: the database is an SQLAlchemy URL"),
+        ({"login_url": URL, "database": "postgresql+psycopg://u:word@host/db"}, "Write ${DB_PASSWORD} in place of"),
         ({"login_url": URL, "catalog": "Production"}, "is none of Sandbox, AWS"),
         (
             {"login_url": URL, "profile": "a", "role_arn": "arn:aws:iam::111122223333:role/b"},
@@ -98,6 +99,21 @@ def test_an_answer_that_cannot_be_used_says_why(given: dict[str, str], words: st
     with pytest.raises(UserError) as caught:
         to_answers(given)
     assert words in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    arguments = ["init", "--yes", "--login-url", URL, "--directory", "file/below"]
+    done = subprocess.run(
+        [*CONNECTOR, *arguments], cwd=tmp_path, text=True, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "connector: error: file/below cannot be used: Not a directory.\n")
+
+
+def test_the_beginning_of_a_choice_will_do_and_a_password_may_be_a_variable() -> None:
+    database = "postgresql+psycopg://u:${DB_PASSWORD}@host/db"
+    answers = to_answers({"login_url": URL, "invitations": "Y", "catalog": "aws", "database": database})
+    assert (answers.invitations, answers.catalog, answers.database) == (True, "AWS", database)
 
 
 def test_every_question_is_an_option_and_has_a_place_in_the_answers() -> None:

@@ -256,6 +256,13 @@ def test_what_is_saved_has_no_more_of_the_record_than_is_sent(world: World, plan
     assert all("salesforce" not in value for value in entry["values"])
     assert entry == without_readings(part["records"][0])
     assert (saved["version"], saved["connections"]["sandbox"]["catalog"]) == (2, "Sandbox")
+    assert (world.folder / "plan.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_read(world: World) -> None:
+    with pytest.raises(UserError, match="There is no folder"):
+        plan(app_of(world), Choice((), True, None, None), as_json=True, out=world.folder / "plans" / "plan.json")
+    assert not any(world.calls)
 
 
 # applied exactly, or refused

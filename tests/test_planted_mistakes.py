@@ -229,11 +229,11 @@ MISTAKES = [
     m("number out of AWS's bounds", "Value: {from: Months__c, transform: integer}", "§Value: {value: 200}",
       "must be 1 to 144 months", kind="unfillable", is_loner=True),
     m("never so", "TargetCloseDate: {from: CloseDate,", "TargetCloseDate: {from: CloseDate, "
-      "when: {path: LifeCycle.Stage, §is: Committed},", "is never sent: LifeCycle.Stage is never committed",
+      "when: {path: LifeCycle.Stage, §is: Committed},", "is never sent: LifeCycle.Stage is never Committed",
       kind="unreachable", is_loner=True),
     m("when that never holds", "OtherSolutionDescription: {from: Solution__c,", "OtherSolutionDescription: {from: "
       "Solution__c, when: {path: Project.ExpectedContractDuration.Term, §is_not: Months},",
-      "is never sent: Project.ExpectedContractDuration.Term is always months", kind="unreachable"),
+      "is never sent: Project.ExpectedContractDuration.Term is always Months", kind="unreachable"),
     m("source after a full one", "PartnerOpportunityIdentifier: Id",
       "PartnerOpportunityIdentifier: {from: [Id, §A__c]}",
       "A__c is never read: Id before it is never empty", kind="unreachable", severity="warning"),

@@ -24,9 +24,11 @@ from connector.mapping_files import load_mapping, transforms
 from connector.provisioning.salesforce.documented import documented_values
 from connector.provisioning.salesforce.documents import documents_of
 from connector.provisioning.salesforce.folder import LIST, write
+from connector.provisioning.salesforce.guide import guide_of
 from connector.provisioning.salesforce.lengths import most_characters
 from connector.provisioning.salesforce.package import Package, derive
 from connector.provisioning.salesforce.project import Org, make_project
+from connector.provisioning.salesforce.wording import plural_of
 from connector.sandbox.salesforce.objects import standard_schema
 from connector.sandbox.salesforce.schema import Field
 
@@ -397,7 +399,6 @@ def test_connections_share_fields_and_may_not_contradict_each_other() -> None:
 @pytest.mark.parametrize(
     ("tree", "sentence"),
     [
-        ("Project: {Title: ns__Title__c}", "Opportunity.ns__Title__c is not created: it belongs to a managed package"),
         (f"Project: {{Title: {'A' * 41}__c}}", "has 41 characters before __c"),
         ("Project: {Title: Title___c}", "no underscore at the end"),
         ("Project: {Title: Customer__r.Name}", "where Customer__r leads cannot be told"),
@@ -405,7 +406,7 @@ def test_connections_share_fields_and_may_not_contradict_each_other() -> None:
         ("Project: {Title: 'A__c || B__c'}", "Opportunity.B__c: the mapping does not tell its type"),
         ("Project: {Title: 'OpportunityLineItems[0].Description'}", "OpportunityLineItem.Description: grant"),
     ],
-    ids=["managed", "too long", "underscores", "lookup", "children", "expression", "unknown standard field"],
+    ids=["too long", "underscores", "lookup", "children", "expression", "unknown standard field"],
 )
 def test_what_the_mapping_cannot_tell_is_left_to_a_person(tree: str, sentence: str) -> None:
     package = small(tree)
@@ -480,7 +481,7 @@ def test_the_connectors_user_gets_what_the_mapping_uses_and_no_more() -> None:
 
 def test_sellers_edit_what_goes_to_aws_and_see_the_rest() -> None:
     fields, objects = grants_of(INVITING, "AWS_Connector_Seller")
-    assert objects == {"Account": "R", "Opportunity": "R", ROW: "RCED"}
+    assert objects == {"Account": "R", "Contact": "R", "Opportunity": "R", ROW: "RCED"}
     assert fields == {f"{field.sobject}.{field.name}": not field.is_written for field in INVITING.fields}
     assert grants_of(DEFAULT, "AWS_Connector_Seller")[1] == {}
 
@@ -499,7 +500,80 @@ def test_an_inbound_standard_field_may_be_edited_by_the_connector() -> None:
     inbound = "inbound: {NextStep: opportunity.LifeCycle.NextSteps, CloseDate: opportunity.LifeCycle.TargetCloseDate}"
     fields, objects = grants_of(small("Project: {Title: Name}", inbound), "AWS_Connector_Integration")
     assert fields == {"Opportunity.Flag__c": False, "Opportunity.NextStep": True}
-    assert objects == {"Account": "RV", "Opportunity": "REV"}
+    # Contact, because an org with person accounts lets nobody read accounts without; of these no View All is wanted.
+    assert objects == {"Account": "RV", "Contact": "R", "Opportunity": "REV"}
+
+
+def test_only_the_connector_is_given_the_api_and_no_other_power() -> None:
+    for name, expected in (("AWS_Connector_Integration", ["ApiEnabled"]), ("AWS_Connector_Seller", [])):
+        root = ET.fromstring(documents_of(INVITING)[f"{SOURCE}permissionsets/{name}.permissionset-meta.xml"])
+        powers = list(root.iter(f"{NS}userPermissions"))
+        assert [text(one, "name") for one in powers] == expected
+        assert all(text(one, "enabled") == "true" for one in powers)
+        assert not [one for one in root.iter(f"{NS}modifyAllRecords") if one.text == "true"]
+
+
+ADOPTING = (
+    "{object: Opportunity, where: Flag__c = TRUE, adopt: [Old_Id__c, ns__Number__c, Account.Old_Key__c, NextStep]}"
+)
+
+
+def adopting(tree: str, sections: str = "") -> Package:
+    return package_of(compiled(f"version: 1\nsalesforce: {ADOPTING}\nopportunity: {tree}\n{sections}"))
+
+
+def test_what_the_org_has_already_is_granted_and_not_defined() -> None:
+    package = adopting("{Project: {Title: ns__Title__c, CompetitorName: Rival__c}}")
+    assert package.existing == (
+        *("Account.Old_Key__c", "Opportunity.Old_Id__c"),
+        *("Opportunity.ns__Number__c", "Opportunity.ns__Title__c"),
+    )
+    assert {field.name for field in package.fields} == {"Flag__c", "Rival__c"}
+    assert not [name for name in documents_of(package) if "Old_" in name or "ns__" in name]
+    assert package.left_open == ()
+    fields, _ = grants_of(package, "AWS_Connector_Integration")
+    assert {*package.existing, "Opportunity.NextStep"} <= set(fields)
+    assert not any(fields.values()), "nothing is written back"
+    sellers, _ = grants_of(package, "AWS_Connector_Seller")
+    assert not set(sellers) & set(package.existing)
+    guide = guide_of(package, {"acme": "https://acme.my.salesforce.com"})
+    assert all(f"* `{name}`\n" in guide for name in package.existing)
+
+
+def test_a_field_that_an_earlier_integration_filled_may_be_filled_on() -> None:
+    package = adopting("{Project: {Title: Name}}", "write_back: {Old_Id__c: opportunity.Id}")
+    assert "Opportunity.Old_Id__c" in package.existing
+    fields, objects = grants_of(package, "AWS_Connector_Integration")
+    assert (fields["Opportunity.Old_Id__c"], objects["Opportunity"]) == (True, "REV")
+
+
+def test_a_person_accounts_field_is_its_contacts() -> None:
+    package = small("Project: {CompetitorName: Account.Rival__pc}")
+    assert types_of(package) == {"Contact.Rival__c": "Picklist", "Opportunity.Flag__c": "Checkbox"}
+    fields, objects = grants_of(package, "AWS_Connector_Integration")
+    assert {"Contact.Rival__c", "Opportunity.AccountId"} <= set(fields)
+    assert objects == {"Account": "RV", "Contact": "RV", "Opportunity": "RV"}
+    assert package.left_open == ()
+
+
+def test_products_have_no_sharing_that_could_be_looked_past() -> None:
+    fields, objects = grants_of(
+        small("Project: {Title: 'OpportunityLineItems[0].Product2.Family'}"), "AWS_Connector_Integration"
+    )
+    assert (objects["Product2"], objects["Opportunity"]) == ("R", "RV")
+    assert fields == {"Opportunity.Flag__c": False, "Product2.Family": False}
+
+
+def test_a_name_that_fills_its_room_gets_no_plural() -> None:
+    assert (plural_of("Guest"), plural_of("Party"), plural_of("w" * 40)) == ("Guests", "Parties", "w" * 40)
+
+
+def test_an_org_of_each_connection_is_deployed_to() -> None:
+    one, other = "https://acme.my.salesforce.com", "https://acme--test.sandbox.my.salesforce.com"
+    guide = guide_of(DEFAULT, {"a": one, "b": one, "c": other})
+    assert guide.count(f"--instance-url {one}\n") == 1
+    assert f"The same for {other}, each with an alias" in guide
+    assert "The same for" not in guide_of(DEFAULT, {"a": one, "b": one})
 
 
 def test_list_views_are_of_fields_that_this_mapping_fills() -> None:
@@ -753,7 +827,7 @@ def test_the_command_says_what_it_wrote_and_what_is_left(tmp_path: Path, capsys:
     assert "Left to you: Customer__r.Name of Opportunity: where Customer__r leads cannot be told" in out
     assert json.loads((tmp_path / "sfdx/sfdx-project.json").read_text())["sourceApiVersion"] == "65.0"
     guide = (tmp_path / "sfdx/README.md").read_text()
-    assert "sf project deploy start --manifest manifest/package.xml" in guide
+    assert "sf project deploy start --source-dir force-app" in guide
     assert "--instance-url https://acme.my.salesforce.com" in guide
     assert "where Customer__r leads cannot be told" in guide
     assert not (tmp_path / "ledger.db").exists(), "asks no service and opens no ledger"

@@ -14,6 +14,8 @@ import pytest
 from connector import config as configuration
 from connector.adapters.ledger import LedgerLock
 from connector.app import App
+from connector.commands.choice import Choice
+from connector.commands.resync import resync_quietly
 from connector.commands.session import DONE, EDIT, HELD
 from connector.commands.show import show
 from connector.errors import Halt, TemporaryError, UserError
@@ -373,3 +375,24 @@ def test_every_connection_is_looked_in_and_named(world: World, told: Told, text:
     app = app_of(world)
     with pytest.raises(UserError, match="Connection second: "):
         show(app, "006000000000099AAA", as_json=False)
+
+
+def test_a_record_of_two_connections_is_told_with_both(world: World, told: Told, text: Callable[[str], str]) -> None:
+    first = world.config.read_text(encoding="utf-8")
+    second = first[first.index("  sandbox:") :].replace("  sandbox:", "  second:", 1)
+    shipped = (Path(__file__).parents[1] / "mappings" / "opportunity.yaml").read_text(encoding="utf-8")
+    mapping = shipped.partition("\ncases:")[0].replace("Title: {from: Name,", "Title: {from: NextStep,", 1)
+    (world.folder / "other.yaml").write_text(mapping, encoding="utf-8")
+    world.config.write_text(f"{first}    mapping: other.yaml\n{second}", encoding="utf-8")
+    deal = world.opportunity(NextStep=None)
+    app = app_of(world)
+    app.upgrade()
+    results = resync_quietly(app, Choice((), True, None, None))
+    assert [result["status"] for result in results] == ["Held", "Synced"], "each connection tells its own"
+    (number,) = [entry["Id"] for entry in world.at_aws(deal)]
+    code, story = told(deal)
+    assert (code, story["connection"], story["opportunity_id"]) == (HELD, "sandbox", None)
+    (other,) = story["elsewhere"]
+    assert other["connection"] == "second"
+    assert other["message"].startswith(f"{number}, Synced: ")
+    assert f"Connection second: {number}, Synced: " in text(deal)

@@ -394,4 +394,5 @@ def _to_field(field: Structure) -> FieldInfo:
         html=bool(field.get("htmlFormatted")),
         relationship_name=str(field.get("relationshipName") or ""),
         reference_to=tuple(field.get("referenceTo") or ()),
+        dependent=bool(field.get("dependentPicklist")),
     )

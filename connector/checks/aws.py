@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from connector.app import AWS_ACCOUNT, App
+from connector.app import App
+from connector.checks.clock import judge_clock
 from connector.checks.report import Checked
 from connector.core.actions import CATALOG_KEY, Action, Use, needed
 from connector.core.findings import Finding, Severity
@@ -23,7 +24,6 @@ from connector.ports import Identity
 from connector.sync import Context
 
 PAGE = 100
-CLOCK_SUSPICIOUS = timedelta(seconds=60)
 CLOCK_WRONG = timedelta(minutes=4)
 """AWS takes no signature that is more than five minutes off."""
 
@@ -87,11 +87,10 @@ class _Look:
         found = [self.finding(Severity.NOTE, "catalog", f"Partner Central's catalog is {name}, {meaning}.")]
         section = self.app.connections[self.context.name].partner_central
         if section.endpoint_url:
-            message = f"It is looked for at {section.endpoint_url} ({section.region}), not at AWS itself."
+            message = f"Partner Central is looked for at {section.endpoint_url} ({section.region}), not at AWS itself."
             found.append(self.finding(Severity.NOTE, "catalog", message))
         try:
-            if self.app.has_ledger:
-                self.app.verify_catalog(self.context)
+            self.app.verify_catalog(self.context)
         except ConnectorError as error:
             found.append(self.finding(Severity.HALT, "catalog", error.message, error.cure))
         self.add("catalog", *found)
@@ -119,10 +118,6 @@ class _Look:
             yield self.finding(Severity.WARNING, "identity", message, cure)
 
     def _other_account(self, account: str) -> Iterator[Finding]:
-        if not account or not self.app.has_ledger:
-            return
-        if not self.app.ledger.watermark(self.context.name, AWS_ACCOUNT).isdigit():
-            return  # else it would be noted, and what was noted once cannot be changed
         try:
             self.app.verify_account(self.context, account)
         except ConnectorError as error:
@@ -144,23 +139,25 @@ class _Look:
                     raise  # nothing has been answered yet, and to wait for each of the others in turn takes long
                 self.add(action.name, self.finding(Severity.HALT, "aws", error.message, error.cure))
                 continue
-            if denial is not None and denial.is_unregistered:
-                self.denied |= {one.name for one in actions}
-                cure = (
-                    f"Link this AWS account to your Partner Central account, and finish its registration as a partner "
-                    f"in the catalog {self.context.catalog}; no IAM policy helps here."
-                )
-                words = f"{denial.message.rstrip('.')}."
-                self.add("registration", self.finding(Severity.HALT, "registration", words, cure))
-                return
             if denial is None:
                 allowed.append(action)
                 self.add(action.name)
+            elif denial.is_unregistered:
+                self._unregistered(denial.message, actions)
+                return
             else:
                 self._deny(action, denial.message)
         message = f"Partner Central answers in the catalog {self.context.catalog}."
         self.add("answers", self.finding(Severity.NOTE, "aws", message))
         self._simulate(identity, allowed, [action for action in actions if action.use is not Use.READ])
+
+    def _unregistered(self, words: str, actions: Sequence[Action]) -> None:
+        self.denied |= {action.name for action in actions}
+        cure = (
+            f"Link this AWS account to your Partner Central account, and finish its registration as a partner in the "
+            f"catalog {self.context.catalog}; no IAM policy helps here."
+        )
+        self.add("registration", self.finding(Severity.HALT, "registration", f"{words.rstrip('.')}.", cure))
 
     def _deny(self, action: Action, words: str) -> None:
         """``words`` are who says so."""
@@ -244,17 +241,8 @@ class _Look:
     def clock(self) -> None:
         """Our clock against AWS's, as its last answer told it."""
         ahead = self.context.partner_central.clock_ahead()
-        if ahead is None:
-            return
-        off = abs(ahead)
-        if off < CLOCK_SUSPICIOUS:
-            self.add("clock")
-            return
-        direction = "behind" if ahead > timedelta(0) else "ahead of"
-        seconds = round(off.total_seconds())
-        message = f"This machine's clock is {seconds} seconds {direction} AWS's, which takes no call that is 300 off."
-        severity = Severity.ERROR if off >= CLOCK_WRONG else Severity.WARNING
-        self.add("clock", self.finding(severity, "clock", message, "Let it be set by NTP."))
+        if ahead is not None:
+            self.add("clock", judge_clock(self.context.name, "AWS", ahead, CLOCK_WRONG))
 
     def quota(self) -> None:
         """What the last 24 hours took of the day's calls, as far as the ledger knows."""

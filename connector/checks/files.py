@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from connector import config as configuration
 from connector import yamlfile
@@ -12,10 +14,12 @@ from connector.checks.mapping import MappingReport, check_mapping
 from connector.checks.model import check_model
 from connector.checks.report import Checked
 from connector.config import Config
+from connector.config.models import password_in
 from connector.core.findings import Finding, Severity
 from connector.core.model import Structure
 from connector.errors import ConfigError, FileProblem
 from connector.mapping_files import Files, shown_path
+from connector.yamlfile import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,34 @@ def check_config(option: Path | None, environment: Mapping[str, str], *, offline
         found = tuple(_finding(problem) for problem in error.problems) or (_bare(error, path),)
         return Looked(Checked(suite, name, found), None, _named_mappings(path))
     severity = Severity.NOTE if offline else Severity.ERROR
-    unset = tuple(_finding(problem, severity) for problem in config.unset)
+    unset = (*(_finding(problem, severity) for problem in config.unset), *_written_secrets(path))
     files = tuple(dict.fromkeys(connection.mapping for connection in config.connections.values()))
     return Looked(Checked(suite, name, unset), config, files)
+
+
+_SECRETS = frozenset({"client_secret", "token", "private_key"})
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _written_secrets(path: Path) -> Iterator[Finding]:
+    """Secrets that stand in the file itself, which goes into git; those of a service on this machine do no harm."""
+    document = yamlfile.read(path)
+    for steps, text in _texts(document.value):
+        if "${" in text or not (steps[-1] in _SECRETS or any(password_in(text))):
+            continue
+        cure = "Write ${NAME} there, and set that environment variable; replace the secret if the file was shared."
+        message = f"{'.'.join(map(str, steps))} has a secret in the file itself, for everybody who reads the file."
+        yield _finding(document.problem(steps, message, cure), Severity.WARNING)
+
+
+def _texts(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """Each text below, with where it stands; not those of a Salesforce org on this machine."""
+    if isinstance(value, str) and steps:
+        yield steps, value
+    if not isinstance(value, dict) or urlsplit(str(value.get("login_url", ""))).hostname in _HERE:
+        return
+    for key, inner in value.items():
+        yield from _texts(inner, (*steps, key))
 
 
 def _finding(problem: FileProblem, severity: Severity = Severity.ERROR) -> Finding:
@@ -61,15 +90,19 @@ def _named_mappings(path: Path) -> tuple[Files, ...]:
     named = [section.get("mapping") for section in sections if isinstance(section, dict)]
     folder = path.absolute().parent
     found = [tuple(folder / str(name) for name in (names if isinstance(names, list) else [names])) for names in named]
-    return tuple(files for files in dict.fromkeys(found) if all(file.is_file() for file in files))
+    return tuple(files for files in dict.fromkeys(found) if files and all(map(Path.is_file, files)))
 
 
 @dataclass(frozen=True, slots=True)
 class LookedInto:
-    """What came of one mapping: everything that was looked at, and how much of what AWS takes is mapped."""
+    """What came of one mapping: everything that was looked at, and how much of what AWS takes is mapped.
+
+    ``is_usable``: records can be put through it, whatever comes of them.
+    """
 
     checked: tuple[Checked, ...]
     coverage: Structure
+    is_usable: bool
 
 
 def check_files(files: Files) -> LookedInto:
@@ -78,7 +111,7 @@ def check_files(files: Files) -> LookedInto:
     own = tuple(finding for finding in report.findings if finding.kind != "case")
     model = Checked(suite, "AWS's model", check_model(files, report.mapping))
     checked = (Checked(suite, "what stands in it", own), *_cases(suite, report), model)
-    return LookedInto(checked, report.coverage.to_json())
+    return LookedInto(checked, report.coverage.to_json(), report.mapping is not None)
 
 
 def _cases(suite: str, report: MappingReport) -> list[Checked]:

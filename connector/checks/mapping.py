@@ -12,6 +12,7 @@ from connector.core.mapping.compiler import without_members
 from connector.core.mapping.complaints import Document
 from connector.core.mapping.coverage import Coverage, cover
 from connector.core.mapping.damage import Damage
+from connector.core.mapping.echoes import look_for_echoes
 from connector.core.mapping.nodes import ADOPTED, SUBMITTED
 from connector.core.mapping.reach import look_for_unreachable
 from connector.core.mapping.requirements import keys_of, look_for_requirements
@@ -27,8 +28,8 @@ _SUBMIT = "Add `submission:` with InvolvementType and Visibility to have them re
 class MappingReport:
     """What came of one mapping.
 
-    ``findings``, the worst first: of kind ``mapping`` (mistakes), ``case``, ``unfillable``, ``unreachable`` and
-    ``coverage``. ``mapping`` is None where a mistake in it forbids to use it; failing cases do not.
+    ``findings``, the worst first: of kind ``mapping`` (mistakes), ``case``, ``unfillable``, ``unreachable``, ``echo``
+    and ``coverage``. ``mapping`` is None where a mistake in it forbids to use it; failing cases do not.
     """
 
     findings: tuple[Finding, ...]
@@ -83,6 +84,7 @@ def _consequences(document: Document, reading: Reading, mapping: CompiledMapping
     damage = _with(damage, lacking, reading)
     yield from useless
     yield from lacking
+    yield from look_for_echoes(mapping, of_keys)
     for problem in run_cases(mapping, damage):
         yield Finding.from_problem(problem, "case")
 

@@ -5,23 +5,22 @@ Reads only, in a handful of calls: one describe for each object, and two queries
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from connector.adapters.partner_central import mapping_shapes
 from connector.app import SALESFORCE_CALLS, App
+from connector.checks.clock import judge_clock
 from connector.checks.org_fields import FieldCheck, Objects
 from connector.checks.org_uses import Place, Places, uses_of
 from connector.checks.report import Checked
 from connector.core.eta import to_words
 from connector.core.findings import Finding, Severity
-from connector.core.selection import to_id18
-from connector.errors import AccessDenied, ConnectorError, LoginFailed, UserError
-from connector.ports import Organization
+from connector.errors import AccessDenied, ConnectorError, LoginFailed, UserError, WrongAccount
+from connector.ports import ApiUsage, Organization
 from connector.sync import Context
 
-CLOCK_SUSPICIOUS = timedelta(seconds=60)
 CLOCK_WRONG = timedelta(minutes=5)
 """From here on Salesforce takes no JWT of ours, and AWS no signature."""
 NEARLY_SPENT = 0.8
@@ -103,36 +102,21 @@ class _Look:
         wrong = self._another_org(org)
         self.add("org", self.note("org", message), *wrong, *self._another_catalog(org))
         if org.server_now is not None:
-            self.add("clock", *self._clock(org.server_now - now))
+            self.add("clock", judge_clock(self.context.name, "Salesforce", org.server_now - now, CLOCK_WRONG))
         return None if wrong else org
 
     def _another_org(self, org: Organization) -> list[Finding]:
         """Whether it is another org than config.yaml names, or than the ledger was filled from."""
-        name = self.context.name
-        wanted = self.app.connections[name].salesforce.organization_id
-        before = self.app.ledger.watermark(name, "organization") if self.app.has_ledger else ""
-        found: list[Finding] = []
-        for expected, where in ((wanted, "config.yaml names"), (before, "the ledger was filled from")):
-            if expected and to_id18(expected) != to_id18(org.organization_id):
-                message = f"Salesforce is the org {org.organization_id} ({org.name}), but {where} {expected}."
-                cure = "Correct login_url or organization_id, or give this org a connection of its own."
-                found.append(self.finding(Severity.HALT, "org", message, cure))
-        return found
+        try:
+            self.app.verify_org(self.context, org)
+        except WrongAccount as error:
+            return [self.finding(Severity.HALT, "org", error.message, error.cure)]
+        return []
 
     def _another_catalog(self, org: Organization) -> list[Finding]:
         """Whether test and production are mixed."""
         wrong = _WRONG_CATALOG.get((self.context.catalog, org.is_sandbox))
         return [self.finding(Severity.WARNING, "catalog", *wrong)] if wrong is not None else []
-
-    def _clock(self, ahead: timedelta) -> list[Finding]:
-        """``ahead``: of Salesforce's clock, which is told in whole seconds."""
-        if abs(ahead) < CLOCK_SUSPICIOUS:
-            return [self.note("clock", "This machine's clock and Salesforce's agree.")]
-        way = "behind" if ahead > timedelta() else "ahead of"
-        message = f"This machine's clock is {to_words(abs(ahead))} {way} Salesforce's."
-        severity = Severity.ERROR if abs(ahead) >= CLOCK_WRONG else Severity.WARNING
-        cure = "Let it keep time by NTP: from five minutes on, logins to Salesforce and calls to AWS are refused."
-        return [self.finding(severity, "clock", message, cure)]
 
     # the mapping
 
@@ -204,19 +188,7 @@ class _Look:
             f"make {allowed:,}, has made {spent:,}, and needs {needed:,} to look every {pull}."
         )
         found = [self.note("api-calls", message)]
-        if needed > allowed:
-            told = f"The connector's share of {allowed:,} API calls is less than the {needed:,} that a day needs."
-            cure = "Raise daily_api_share, or pull less often (schedule.pull)."
-            found.append(self.finding(Severity.WARNING, "api-calls", told, cure))
-        elif usage.org_limit - usage.org_used + spent < needed:
-            told = (
-                f"Others leave fewer of the org's {usage.org_limit:,} API calls than the {needed:,} that a day needs."
-            )
-            cure = "Find out under Setup, System Overview, who uses them; or pull less often (schedule.pull)."
-            found.append(self.finding(Severity.WARNING, "api-calls", told, cure))
-        if spent >= NEARLY_SPENT * allowed:
-            told = f"The connector has made {spent:,} of the {allowed:,} API calls that it may make in 24 hours."
-            cure = "Raise daily_api_share, pull less often (schedule.pull), or wait."
+        for told, cure in _too_few(usage, spent, allowed, needed):
             found.append(self.finding(Severity.WARNING, "api-calls", told, cure))
         self.add("API calls", *found)
 
@@ -226,3 +198,16 @@ class _Look:
         queries = 1 + bool(selection.linked_fields) + bool(selection.parents) + len(selection.children)
         calls = -(-queries // _QUERIES_IN_A_CALL)
         return int(_DAY / self.app.config.schedule.pull) * calls
+
+
+def _too_few(usage: ApiUsage, spent: int, allowed: int, needed: int) -> Iterator[tuple[str, str]]:
+    """Why the API calls of a day will not do, each with its cure."""
+    if needed > allowed:
+        told = f"The connector's share of {allowed:,} API calls is less than the {needed:,} that a day needs."
+        yield told, "Raise daily_api_share, or pull less often (schedule.pull)."
+    elif usage.org_limit - usage.org_used + spent < needed:
+        told = f"Others leave fewer of the org's {usage.org_limit:,} API calls than the {needed:,} that a day needs."
+        yield told, "Find out under Setup, System Overview, who uses them; or pull less often (schedule.pull)."
+    if spent >= NEARLY_SPENT * allowed:
+        told = f"The connector has made {spent:,} of the {allowed:,} API calls that it may make in 24 hours."
+        yield told, "Raise daily_api_share, pull less often (schedule.pull), or wait."

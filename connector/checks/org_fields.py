@@ -111,7 +111,7 @@ class Objects:
             for info in fields.values():
                 if info.relationship_name.lower() == step.lower() and info.reference_to:
                     return info.reference_to
-        sobject, fields = seen[0]
+        sobject, fields = _likeliest(seen)
         known = [info.relationship_name for info in fields.values() if info.relationship_name]
         message = f"{sobject} has no relationship {step}, or hides it and its lookup field from the connector's user."
         cure = _way_over(step, fields) or _meant(step, known)
@@ -124,9 +124,14 @@ class Objects:
         for sobject, fields in seen:
             if name.lower() in fields:
                 return Found(sobject, fields[name.lower()])
-        sobject, fields = seen[0]
+        sobject, fields = _likeliest(seen)
         cure = f"{_meant(name, [info.name for info in fields.values()])} {DEPLOY}".lstrip()
         return Missing("field-missing", f"{sobject}.{name}", f"{sobject}.{name} {_UNSEEN}.", cure)
+
+
+def _likeliest(seen: Sequence[tuple[str, Mapping[str, FieldInfo]]]) -> tuple[str, Mapping[str, FieldInfo]]:
+    """Of several objects the one with most fields: of the owners of a record it is the user, not the queue."""
+    return max(seen, key=lambda one: len(one[1]))
 
 
 def _no_object(sobjects: Sequence[str]) -> Missing:

@@ -13,7 +13,17 @@ from connector import yamlfile
 from connector.core.condition import Comparison, Condition, comparisons_of
 from connector.core.fact_fit import Fact, Roots, fact_at, facts_of_inbound
 from connector.core.mapping import CompiledMapping, Document, join
-from connector.core.mapping.nodes import Each, Inbound, Invitations, Leaf, Node, WriteBack, eaches_of, leaves_of
+from connector.core.mapping.nodes import (
+    Each,
+    Inbound,
+    Invitations,
+    Leaf,
+    Node,
+    WriteBack,
+    eaches_of,
+    leaves_of,
+    leaves_outside_eaches,
+)
 from connector.core.model import Origin
 from connector.core.paths import Path
 from connector.mapping_files import Files, shown_path
@@ -103,12 +113,9 @@ def _of_flag(mapping: CompiledMapping, places: Places) -> Iterator[Use]:
 
 def _of_tree(node: Node, relationship: str = "") -> Iterator[Use]:
     """The leaves below a node; those of an ``each`` read its rows."""
-    eaches = eaches_of(node)
-    inside = {id(leaf) for each in eaches for leaf in leaves_of(each)}
-    for leaf in leaves_of(node):
-        if id(leaf) not in inside:
-            yield from _of_leaf(leaf, relationship)
-    for each in eaches:
+    for leaf in leaves_outside_eaches(node):
+        yield from _of_leaf(leaf, relationship)
+    for each in eaches_of(node):
         yield from _of_rows(each, each.relationship)
         for leaf in leaves_of(each):
             yield from _of_leaf(leaf, each.relationship)

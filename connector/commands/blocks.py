@@ -55,14 +55,23 @@ def _changes(entry: Structure) -> list[str]:
     lines = [f"{one['path']}: {shortened(one['before'])} → {shortened(one['after'])}" for one in sent]
     if not entry["opportunity_id"]:
         return lines
+    unsent: dict[tuple[str, str], list[Structure]] = {}
     for value in entry["values"]:
         if value["becomes"] in _UNSENT and value["why"] and value["before"] != value["value"]:
-            edit = f"{value['path']}: {shortened(value['before'])} → {shortened(value['value'])}"
-            lines.append(f"{edit} {_UNSENT[value['becomes']]}: {value['why']}")
+            unsent.setdefault((value["becomes"], value["why"]), []).append(value)
+    for (becomes, why), values in unsent.items():
+        one, many = _UNSENT[becomes]
+        if len(values) > _EDITS:
+            lines.append(f"{len(values)} values {many}: {why}")
+            continue
+        edits = (f"{each['path']}: {shortened(each['before'])} → {shortened(each['value'])}" for each in values)
+        lines += [f"{edit} {one}: {why}" for edit in edits]
     return lines
 
 
-_UNSENT = {"wait": "waits", "hold": "is held", "aws": "is not sent"}
+_UNSENT = {"wait": ("waits", "wait"), "hold": ("is held", "are held"), "aws": ("is not sent", "are not sent")}
+_EDITS = 8
+"""Edits kept back by one cause that are told one by one; while a write is under way it keeps back the whole record."""
 
 
 def _problems(entry: Structure) -> list[str]:

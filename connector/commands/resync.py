@@ -130,7 +130,7 @@ def _tell_what_waits(context: Context) -> None:
     try:
         guards.require_mapping(context)
     except UnsafePlan as refusal:
-        Console(stderr=True).print(f"The plan is applied. Beyond it: {refusal}", markup=False, highlight=False)
+        console(stderr=True).print(f"The plan is applied. Beyond it: {refusal}", markup=False)
 
 
 def _bar() -> Progress:
@@ -159,7 +159,7 @@ def _ask_owner(app: App, context: Context, ids: Sequence[str] | None, plan_file:
     app.verify_catalog(context)
     _pass_guards(app, context, plan_file)
     wanted = list(ids) if ids is not None else context.ledger.present(*context.key, limit=100_000)
-    Console(stderr=True).print("The daemon owns the ledger and does it now …", highlight=False)
+    console(stderr=True).print("The daemon owns the ledger and does it now …")
     context.ledger.request(context.name, wanted, context.now)
     give_up = context.now + FOLLOWING
     while context.now < give_up and not app.stopping.is_set():
@@ -191,7 +191,7 @@ def _results(app: App, context: Context, ids: Sequence[str] | None) -> list[dict
 
 
 def _result(app: App, context: Context, salesforce_id: str) -> dict[str, Any]:
-    story = report.show(app, salesforce_id)
+    story = report.show(app, salesforce_id, context.name)
     if story is None:
         message = f"Not flagged ({context.mapping.selection.where}), or not visible to the connector's user."
         return {"salesforce_id": salesforce_id, "name": "", "status": "Stopped", "message": message}

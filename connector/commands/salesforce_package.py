@@ -36,6 +36,7 @@ def salesforce_package(app: App, directory: Path) -> int:
     lines = [f"{directory}: {_counted(package)}."]
     lines.append("{} files written, {} unchanged, {} removed.".format(*counts))
     lines += _fields_by_object(package)
+    lines += [f"  Granted, since it is there already: {name}" for name in package.existing]
     lines += [f"Left to you: {sentence}" for sentence in package.left_open]
     lines.append(f"How to deploy it: {directory / 'README.md'}")
     for line in lines:

@@ -100,7 +100,7 @@ def what_moved(app: App, context: Context, saved: SavedPart) -> list[str]:
     AWS is read again for every record that is to be written to: somebody may have changed it there.
     """
     aws = AwsSide(app, context, is_fresh=True)
-    now = {entry["salesforce_id"]: entry for entry in plans_of(app, context, sorted(saved.records), aws)}
+    now = {entry["salesforce_id"]: entry for entry in plans_of(app, context, list(saved.records), aws)}
     found = []
     for salesforce_id, entry in saved.records.items():
         reason = _moved(context, saved, entry, now[salesforce_id])

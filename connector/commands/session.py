@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from connector.commands.plain import to_plain
+
 if TYPE_CHECKING:
     from connector.app import App
 
@@ -37,4 +39,4 @@ def open_app(
 
 def print_json(value: object) -> None:
     """Print a value as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(to_plain(json.dumps(value, indent=2, ensure_ascii=False, default=str)))

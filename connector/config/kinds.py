@@ -130,7 +130,9 @@ def to_database_url(text: str, info: ValidationInfo) -> str:
     if text.startswith("postgres://"):
         raise refusal("begins with postgres://, which is out of use.", "Write postgresql+psycopg://.")
     if not re.match(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?://", text):
-        raise refusal("must be a database URL.", "Write sqlite:///connector.db or postgresql+psycopg://user@host/database.")
+        raise refusal(
+            "must be a database URL.", "Write sqlite:///connector.db or postgresql+psycopg://user@host/database."
+        )
     match = EMBEDDED_DATABASE.fullmatch(text)
     return f"{match[1]}{_absolute(match[2], info)}{match[3]}" if match else text
 

@@ -56,7 +56,7 @@ def locate(option: Path | None, environment: Mapping[str, str]) -> Path:
     found = "is not a file" if path.exists() else "does not exist"
     raise ConfigError(
         f"The configuration file {path}{f' ({said})' if said else ''} {found}.",
-        f"Make one with `cp {packaged('config.example.yaml')} {path}` and fill it in.",
+        f"Make one with `connector init`, or with `cp {packaged('config.example.yaml')} {path}` and fill it in.",
     )
 
 

@@ -14,7 +14,7 @@ from connector.core.findings import Severity
 from connector.core.fit import CUT_TEXTS, Described, Misfit, listed
 from connector.core.lifecycle import SyncStatus
 from connector.core.mapping.nodes import Inbound, Leaf
-from connector.core.schema import Shape, matches
+from connector.core.schema import Shape, lengths_of, matches
 from connector.core.text import to_text
 from connector.core.transforms import TransformError, apply
 
@@ -40,7 +40,7 @@ _LENGTHS = {
 _FULL_NAME = 121
 """First and last name together, as long as Salesforce itself lets one become."""
 _LAST_STEP = re.compile(r"(?P<text>[^\\()\[\]{}*+?|]*)(?:\[[^\]]*\]|\\w|\\d)\{(?:\d+,)?(?P<most>\d+)\}")
-_WITHIN = re.compile(r"\(\?=\.\{\d+,(?P<most>\d+)\}\$\).*|\(\?s\)\.\{\d+,(?P<of_any>\d+)\}")
+_WITHIN = re.compile(r"\(\?=\.\{\d+,(?P<most>\d+)\}\$\).*")
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 _NUMBER_FIELDS = frozenset({"int", "double", "currency", "percent"})
 _TRUTHS = frozenset({"true", "false", "yes", "no"})
@@ -122,10 +122,10 @@ def _longest_of(shape: Shape) -> int | None:
     if pattern.startswith("arn:"):
         return _ARN
     if (within := _WITHIN.fullmatch(pattern)) is not None:
-        return int(within["most"] or within["of_any"])
+        return int(within["most"])
     if (last := _LAST_STEP.fullmatch(pattern)) is not None:
         return len(last["text"]) + int(last["most"])
-    return shape.max
+    return lengths_of(shape)[1]
 
 
 def facts_of_inbound(entry: Inbound, roots: Roots) -> tuple[Fact, ...]:

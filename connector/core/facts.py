@@ -11,7 +11,7 @@ from typing import Any
 from connector.core.diff import unescaped, value_at
 from connector.core.lifecycle import SyncStatus
 from connector.core.model import Invitation, Link, Refusal, SentInvitation, Structure
-from connector.core.plan import told
+from connector.core.sentences import told
 from connector.core.text import to_text
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")

@@ -58,6 +58,8 @@ class Described(Protocol):
     def restricted(self) -> bool: ...
     @property
     def html(self) -> bool: ...
+    @property
+    def dependent(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,19 @@ def _reads_alone(leaf: Leaf, source: Path) -> bool:
 
 def _problems_of(leaf: Leaf, source: Path, value: Any) -> tuple[list[Problem], Any]:
     """(what AWS or a transform has against it, what it becomes) of a value that stands in the field alone."""
-    tested = leaf.when.field if leaf.when is not None else None
-    is_own = tested is not None and tested.text.lower() == source.text.lower()
-    alone = leaf if is_own else replace(leaf, when=None)
+    alone = replace(leaf, when=None) if _waits_for_another(leaf, source) else leaf
     outcome = Pass({}).evaluate(alone, _record_with(source, value))
     if isinstance(outcome, Failure):
         # What depends on another leaf, or on the rest of the record, cannot be told here.
         is_certain = outcome.problem.code == "transform" and not outcome.lacked
         return ([outcome.problem] if is_certain else []), None
     return ([] if outcome in NOTHING else schema.check(outcome, leaf.shape, leaf.path)), outcome
+
+
+def _waits_for_another(leaf: Leaf, source: Path) -> bool:
+    """Whether the leaf has a condition, and on something else than what it reads."""
+    when = leaf.when
+    return when is not None and (when.field is None or when.field.text.lower() != source.text.lower())
 
 
 def _record_with(source: Path, value: Any) -> Structure:
@@ -131,12 +137,21 @@ def _misfits_of_choices(leaf: Leaf, source: Path, field: Described) -> tuple[Mis
     fitting = [value for value, problems in found.items() if not problems]
     if unmapped and not fitting and all(found[value][0].code == "type" for value in unmapped):
         return (_of_type(leaf, found[unmapped[0]][0]),)
-    misfits = [_unmapped(leaf, unmapped)] if unmapped else []
+    misfits = [_unmapped(leaf, unmapped)] if unmapped and not (fitting and _is_narrowed(leaf, source, field)) else []
     if field.type == "multipicklist" and len(fitting) > 1:
         problems, _ = _problems_of(leaf, source, ";".join(fitting[:2]))
         if problems:
             misfits.append(_of_several(leaf, problems[0]))
     return tuple(misfits)
+
+
+def _is_narrowed(leaf: Leaf, source: Path, field: Described) -> bool:
+    """Whether a condition may leave only some values of the picklist: the states of a country, or those of a record
+    type.
+    """
+    if leaf.when is None or not _waits_for_another(leaf, source):
+        return False
+    return field.dependent or (leaf.when.field is not None and "recordtype" in leaf.when.field.text.lower())
 
 
 def _of_several(leaf: Leaf, problem: Problem) -> Misfit:
@@ -215,18 +230,15 @@ def _misfits_of_length(leaf: Leaf, source: Path, field: Described) -> tuple[Misf
     if not field.length:
         return ()
     problems, outcome = _problems_of(leaf, source, "x" * field.length)
-    too_long = [one for one in problems if one.code in {"length", "max"}]
-    if not too_long or not isinstance(outcome, str):
+    if not isinstance(outcome, str) or not any(one.code in {"length", "min", "max"} for one in problems):
         return ()
-    most = _longest(leaf.shape, len(outcome))
+    least, most = schema.lengths_of(leaf.shape)
+    if len(outcome) < least:
+        message = f"gives {len(outcome)} characters at most, and AWS wants at least {least} at {leaf.path}."
+        return (Misfit(Severity.ERROR, "field-too-short", message, "Name another field, or make this one longer."),)
     message = f"takes {field.length} characters, and AWS {most} at {leaf.path}: longer texts hold their record."
     cure = f"Add the transform {{truncate: {most}}}, or make the field shorter."
     return (Misfit(Severity.WARNING, "field-too-long", message, cure),)
-
-
-def _longest(shape: Shape, length: int) -> int:
-    """The longest text up to ``length`` that the shape takes."""
-    return next((size for size in range(length, 0, -1) if not schema.check("x" * size, shape)), 0)
 
 
 # constants that are compared with a field
@@ -237,7 +249,7 @@ def misfits_of_when(when: When, field: Described) -> tuple[Misfit, ...]:
     if when.test in {"present", "empty"}:
         return ()
     known = field.picklist if field.type == "picklist" else ("true", "false") if field.type == "boolean" else ()
-    return _never_there(sorted(when.wanted), known)
+    return _never_there(tuple(when.wanted.values()), known)
 
 
 def misfits_of_comparison(operator: str, values: Iterable[Any], field: Described) -> tuple[Misfit, ...]:

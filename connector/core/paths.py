@@ -43,6 +43,10 @@ class Path:
         return (*self.fields, *(f"{relationship}.{path}" for relationship, path in self.children))
 
 
+_OF_EXPRESSIONS = frozenset("[]{}()|&@`?*")
+"""What no field path has; who writes one of these means an expression."""
+
+
 def is_dotted(text: str) -> bool:
     """Whether this is a plain field path, ``Account.Name``."""
     return _DOTTED.fullmatch(text) is not None
@@ -57,7 +61,8 @@ def parse_path(text: str) -> Path:
         expression = jmespath.compile(stripped)
     except jmespath_errors.JMESPathError as error:
         reason = str(error).splitlines()[0].partition(", for expression")[0]
-        raise PathError(f"{stripped!r} is neither a field path nor a JMESPath expression: {reason}.") from error
+        meant = f": {reason}" if _OF_EXPRESSIONS & set(stripped) else ""  # of a misspelt field it would only confuse
+        raise PathError(f"{stripped!r} is neither a field path nor a JMESPath expression{meant}.") from error
     reads = _Reads()
     reads.visit(cast(_Tree, expression.parsed), _RECORD)
     fields, children = tuple(dict.fromkeys(reads.fields)), tuple(dict.fromkeys(reads.children))

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from connector.core import edits, invitations, lifecycle
-from connector.core.diff import Change, is_same, is_whole, unescaped, value_at
+from connector.core.diff import Change, is_same, is_whole
 from connector.core.edits import Edits, Policy
 from connector.core.invitations import Invitations
 from connector.core.lifecycle import FINAL, ReviewStatus, SyncStatus, TaskStatus, Verdict
-from connector.core.model import Association, Invitation, Link, Mapped, Operation, Problem, Structure, fingerprint
+from connector.core.model import (
+    Association,
+    Invitation,
+    Link,
+    Mapped,
+    Operation,
+    Problem,
+    Refusal,
+    Structure,
+    fingerprint,
+)
+from connector.core.sentences import held_problems, held_words, labels_of, removed_words, review_words, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +208,13 @@ def _new(link: Link, mapped: Mapped) -> tuple[Action, ...]:
 
 def _not_adopted(link: Link, mapped: Mapped) -> Hold | None:
     """It names an opportunity that is not to be had: somebody meant that one, so no other is made for it."""
-    refusal = link.refusals.get(ADOPTION)
-    if refusal is not None and refusal.fingerprint == fingerprint(mapped.known_as):
-        return Hold(refusal.message, refusal.problems)
-    return None
+    refusal = _standing(link.refusals.get(ADOPTION), fingerprint(mapped.known_as))
+    return Hold(refusal.message, refusal.problems) if refusal is not None else None
+
+
+def _standing(refusal: Refusal | None, content: str) -> Refusal | None:
+    """What was refused, as long as it is still this content (a fingerprint) that would be sent."""
+    return refusal if refusal is not None and refusal.fingerprint == content else None
 
 
 def _ending(mapped: Mapped) -> tuple[Action, ...]:
@@ -216,17 +229,8 @@ def _held(link: Link, mapped: Mapped) -> Hold | None:
     blocking = tuple(p for p in mapped.problems if p.blocks == "create" or (p.blocks == "submit" and is_to_submit))
     if blocking:
         return Hold(told(blocking), blocking)
-    if link.refusal is not None and link.refusal.fingerprint == mapped.fingerprint:
-        return Hold(link.refusal.message, link.refusal.problems)
-    return None
-
-
-def told(problems: tuple[Problem, ...]) -> str:
-    """Several problems as one text for the record; the same one at several list items is said once."""
-    texts = list(dict.fromkeys(map(str, problems)))
-    if len(texts) == 1:
-        return texts[0]
-    return f"{len(texts)} things to mend: " + " ".join(f"({i}) {text}" for i, text in enumerate(texts, 1))
+    refusal = _standing(link.refusal, mapped.fingerprint)
+    return Hold(refusal.message, refusal.problems) if refusal is not None else None
 
 
 def _draft(link: Link, mapped: Mapped, policy: Policy, now: datetime) -> tuple[Action, ...]:
@@ -240,7 +244,7 @@ def _draft(link: Link, mapped: Mapped, policy: Policy, now: datetime) -> tuple[A
     link = link.with_review_status(ReviewStatus.PENDING)  # also while AWS tells none
     found = edits.judge(link, mapped, policy, now.date())
     if found.held:
-        return (Hold(_held_words(found, mapped), _held_problems(found)),)
+        return (Hold(held_words(found, mapped), held_problems(found)),)
     update = (Update(found.send),) if found.send else ()
     attach, detach = map(Attach, found.attach), map(Detach, found.detach)
     return (*update, *attach, *detach, *_assign(link, mapped), *_inviting(link, mapped), *_ending(mapped))
@@ -249,7 +253,7 @@ def _draft(link: Link, mapped: Mapped, policy: Policy, now: datetime) -> tuple[A
 def _after_submission(link: Link, mapped: Mapped, policy: Policy, now: datetime) -> tuple[Action, ...]:
     """AWS has it. Its review status and stage decide what an edit in Salesforce may still do."""
     if link.review_status == ReviewStatus.REJECTED:
-        return (Stop(_words(link)),)
+        return (Stop(review_words(link)),)
     unreadable = tuple(problem for problem in mapped.problems if problem.code == UNEXPECTED)
     if unreadable:  # what is known of the record is old, so nobody can say that both sides agree
         return (Hold(told(unreadable), unreadable),)
@@ -273,9 +277,8 @@ def _after_submission(link: Link, mapped: Mapped, policy: Policy, now: datetime)
 
 def _refused(link: Link, mapped: Mapped) -> Hold | None:
     """What AWS refused of this very content."""
-    if link.refusal is not None and link.refusal.fingerprint == mapped.fingerprint:
-        return Hold(f"{_words(link)} {link.refusal.message}", link.refusal.problems)
-    return None
+    refusal = _standing(link.refusal, mapped.fingerprint)
+    return Hold(f"{review_words(link)} {refusal.message}", refusal.problems) if refusal is not None else None
 
 
 def _assign(link: Link, mapped: Mapped) -> tuple[Action, ...]:
@@ -283,7 +286,7 @@ def _assign(link: Link, mapped: Mapped) -> tuple[Action, ...]:
     if mapped.assignee is None or _assign_problems(mapped):
         return ()
     is_done = is_same(mapped.assignee, link.assigned)
-    is_refused = OWNER in link.refusals and link.refusals[OWNER].fingerprint == fingerprint(mapped.assignee)
+    is_refused = _standing(link.refusals.get(OWNER), fingerprint(mapped.assignee)) is not None
     verdict = lifecycle.verdict_on_associations(link.review_status, link.stage)
     return () if is_done or is_refused or verdict != Verdict.SEND else (Assign(mapped.assignee),)
 
@@ -298,63 +301,27 @@ def _inviting(link: Link, mapped: Mapped) -> tuple[Action, ...]:
 
 def _resting(link: Link, mapped: Mapped, found: Edits, refused: Hold | None) -> Rest:
     """Where a submitted link comes to rest once there is nothing more to send."""
-    words = _words(link)
+    words = review_words(link)
     if refused is not None:
         return refused
     mendable = tuple(held for held in found.held if not held.is_final or held.path == "LifeCycle.Stage")
     if mendable:
-        queued = f" Waiting for AWS's review: {_names(found.queued, mapped)}." if found.queued else ""
-        return Hold(f"{words} {_held_words(found, mapped)}{queued}", _held_problems(found))
+        queued = f" Waiting for AWS's review: {labels_of(found.queued, mapped)}." if found.queued else ""
+        return Hold(f"{words} {held_words(found, mapped)}{queued}", held_problems(found))
     if link.review_status == ReviewStatus.ACTION_REQUIRED:
         return Hold(f"{words} Change it in Salesforce; it is sent by itself.")
     invited = invitations.judge(link, mapped)
     if (others := _held_otherwise(link, mapped, invited)) is not None:
         return Hold(f"{words} {others.reason}", others.problems)
-    told_too = _told_of_removed(invited)
+    told_too = removed_words(invited)
     if found.queued:
-        names = _names(found.queued, mapped)
+        names = labels_of(found.queued, mapped)
         return Wait(f"{words} Edits since then wait, AWS takes none while it reviews: {names}.{told_too}")
     if found.held:
-        names = _names((held.path for held in found.held), mapped)
+        names = labels_of((held.path for held in found.held), mapped)
         keeps = "takes no more changes" if link.stage in FINAL else "keeps what it approved"
         return Settled(f"{words} AWS {keeps}, so these stay in Salesforce only: {names}.{told_too}")
     return Settled(words + told_too)
-
-
-def _words(link: Link) -> str:
-    """What the review status means, with the reviewer's comments where they ask for something."""
-    words = lifecycle.meaning_of(link.review_status, link.stage)
-    if link.review_status not in {ReviewStatus.ACTION_REQUIRED, ReviewStatus.REJECTED}:
-        return words
-    comments = str(unescaped(value_at(link.existing, "LifeCycle.ReviewComments") or "")).strip()
-    end = "" if comments.endswith((".", "!", "?")) else "."
-    return f"{words} AWS's reviewer says: {comments}{end}" if comments else words
-
-
-def _held_words(found: Edits, mapped: Mapped) -> str:
-    """Every held edit with its reason; the same reason is said once."""
-    by_reason: dict[str, list[str]] = {}
-    for held in found.held:
-        reason = held.reason or (str(held.problem) if held.problem is not None else "This cannot be sent.")
-        by_reason.setdefault(reason, []).append(held.path)
-    said = []
-    for reason, paths in by_reason.items():
-        names = _names(paths, mapped)
-        said.append(reason if reason.startswith(names) else f"Not sent: {names}. {reason}")
-    return " ".join(said)
-
-
-def _held_problems(found: Edits) -> tuple[Problem, ...]:
-    return tuple(dict.fromkeys(held.problem for held in found.held if held.problem is not None))
-
-
-def _names(paths: Iterable[str], mapped: Mapped) -> str:
-    """What a seller calls these AWS paths."""
-    labels = []
-    for path in paths:
-        origin = mapped.origin_of(path)
-        labels.append(origin.label if origin is not None and origin.fields else path)
-    return ", ".join(dict.fromkeys(labels))
 
 
 def _held_otherwise(link: Link, mapped: Mapped, invited: Invitations) -> Hold | None:
@@ -362,8 +329,8 @@ def _held_otherwise(link: Link, mapped: Mapped, invited: Invitations) -> Hold | 
     problems = _assign_problems(mapped)
     if problems:
         return Hold(told(problems), problems)
-    refusal = link.refusals.get(OWNER)
-    if refusal is not None and mapped.assignee and refusal.fingerprint == fingerprint(mapped.assignee):
+    refusal = _standing(link.refusals.get(OWNER), fingerprint(mapped.assignee)) if mapped.assignee else None
+    if refusal is not None:
         return Hold(refusal.message, refusal.problems)
     if not invited.held:
         return None
@@ -371,17 +338,6 @@ def _held_otherwise(link: Link, mapped: Mapped, invited: Invitations) -> Hold | 
     count = len(invited.held)
     intro = "An invitation is not sent" if count == 1 else f"{count} invitations are not sent, one of them"
     return Hold(f"{intro} ({first.label}): {words}", tuple(p for one, _ in invited.held for p in one.problems))
-
-
-def _told_of_removed(invited: Invitations) -> str:
-    """What was sent stands, whatever became of its row in Salesforce."""
-    if not invited.removed:
-        return ""
-    names = ", ".join(one.receiver for one in invited.removed)
-    return (
-        f" The invitation of {names} was removed in Salesforce after it was sent: AWS has no way to withdraw one, "
-        "it stands until it is answered or expires."
-    )
 
 
 def status_of(action: Action) -> SyncStatus:

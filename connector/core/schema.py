@@ -174,6 +174,11 @@ def _lengths(pattern: str) -> tuple[int, int] | None:
     return None if match is None else (int(match[1]), int(match[2]))
 
 
+def lengths_of(shape: Shape) -> tuple[int, int | None]:
+    """The fewest and the most characters of a text; 0 and None where AWS's model does not say."""
+    return _lengths(shape.pattern) or (shape.min or 0, shape.max)
+
+
 def _pattern_problem(value: str, shape: Shape, path: str) -> Problem:
     lengths = _lengths(shape.pattern)
     if lengths is None:

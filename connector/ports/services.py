@@ -100,8 +100,9 @@ class RowResult:
 class FieldInfo:
     """What describe says of one field; ``length`` is 0 and ``scale``, a number's decimals, None where there is none.
 
-    ``picklist`` are the active values; ``restricted``: Salesforce takes no others. ``calculated`` is a formula,
-    ``html`` rich text. ``relationship_name`` leads from a lookup to its record, which is one of ``reference_to``.
+    ``picklist`` are the active values; ``restricted``: Salesforce takes no others, ``dependent``: another field decides
+    which of them (the states of a country). ``calculated`` is a formula, ``html`` rich text. ``relationship_name``
+    leads from a lookup to its record, which is one of ``reference_to``.
     """
 
     name: str
@@ -116,6 +117,7 @@ class FieldInfo:
     html: bool = False
     relationship_name: str = ""
     reference_to: tuple[str, ...] = ()
+    dependent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

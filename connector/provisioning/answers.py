@@ -55,10 +55,10 @@ class Question:
         return f"--{self.name.replace('_', '-')}"
 
     def read(self, given: str) -> str:
-        """The answer. Raises UserError where it is none."""
+        """The answer; of a choice its beginning will do. Raises UserError where it is none."""
         answer = given.strip()
-        fitting = [choice for choice in self.choices if choice.casefold() == answer.casefold()]
-        if self.choices and not fitting:
+        fitting = [choice for choice in self.choices if choice.casefold().startswith(answer.casefold())]
+        if self.choices and not (answer and len(fitting) == 1):
             raise UserError(f"{self.option}: {answer!r} is none of {', '.join(self.choices)}.", "Use one of them.")
         wrong = self.check(answer) if self.check is not None else ""
         if wrong:
@@ -92,7 +92,12 @@ def _check_role(text: str) -> str:
 
 
 def _check_database(text: str) -> str:
-    return "" if "://" in text else "the database is an SQLAlchemy URL, such as sqlite:///connector.db."
+    if "://" not in text:
+        return "the database is an SQLAlchemy URL, such as sqlite:///connector.db."
+    password = urlsplit(text).password
+    if password and not password.startswith("${"):
+        return "config.yaml goes into git. Write ${DB_PASSWORD} in place of the password, and set that variable."
+    return ""
 
 
 QUESTIONS = (

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from connector.app import App
 from connector.core.model import Link, Structure
 from connector.core.plan import Act, Action, Adopt, Read, plan_link
-from connector.errors import ConnectorError
+from connector.core.selection import is_id
+from connector.errors import ConnectorError, NotFound
 from connector.sync import Context
-from connector.sync.adoption import is_opportunity_id
+from connector.sync.adoption import is_opportunity_id, missing_at_aws, with_refusal
 from connector.sync.learn import seen_whole
-from connector.sync.lookup import get_opportunity, tasks_of
+from connector.sync.lookup import tasks_of
 from connector.sync.observe import has_observed
 
 _PAGE = 100
@@ -32,6 +33,9 @@ class AwsSide:
     context: Context
     is_fresh: bool = False
     trouble: str = ""
+    claimed: dict[str, Link] = field(default_factory=dict, repr=False)
+    """Which record of this plan takes an opportunity over: a clone that names the same one gets nothing."""
+    _is_listed_in_ledger: bool | None = field(default=None, repr=False)
     _listed: dict[str, str] | None = field(default=None, repr=False)
 
     def candidate_of(self, link: Link) -> str:
@@ -56,8 +60,13 @@ class AwsSide:
 
     def _read(self, link: Link, otherwise: Link) -> Link:
         try:
-            existing = get_opportunity(self.context, link.opportunity_id)
+            existing = self.context.partner_central.call("GetOpportunity", {"Identifier": link.opportunity_id})
             tasks = tasks_of(self.context, link.opportunity_id)
+        except NotFound:
+            if otherwise.mapped is not None and otherwise.candidate_id in otherwise.mapped.known_as:
+                return with_refusal(otherwise, missing_at_aws(self.context, otherwise, otherwise.candidate_id))
+            self.trouble = f"AWS does not show {link.opportunity_id}."
+            return otherwise
         except ConnectorError as error:
             self.trouble = str(error)
             return otherwise
@@ -71,7 +80,9 @@ class AwsSide:
         )
 
     def _sighted(self, name: str) -> str:
-        if self.app.has_ledger and has_observed(self.context):
+        if self._is_listed_in_ledger is None:
+            self._is_listed_in_ledger = self.app.has_ledger and has_observed(self.context)
+        if self._is_listed_in_ledger:
             return self.context.ledger.sighted(*self.context.key, name)
         if self._listed is None:
             self._listed = {}
@@ -79,7 +90,8 @@ class AwsSide:
                 self._listed = _by_partner_identifier(self.context)
             except ConnectorError as error:
                 self.trouble = str(error)
-        return self._listed.get(name, "")
+        forms = (name, name[:15]) if is_id(name) else (name,)  # as the ledger looks: the short form of an id counts
+        return min((self._listed[form] for form in forms if form in self._listed), key=_age, default="")
 
 
 def _is_write(action: Action) -> bool:
@@ -94,8 +106,13 @@ def _by_partner_identifier(context: Context) -> dict[str, str]:
         answer = context.partner_central.call("ListOpportunities", parameters)
         for summary in answer["OpportunitySummaries"]:
             name, number = str(summary.get("PartnerOpportunityIdentifier") or ""), str(summary["Id"])
-            if name and (name not in found or (len(number), number) < (len(found[name]), found[name])):
-                found[name] = number
+            if name:
+                found[name] = min(found.get(name, number), number, key=_age)
         if not answer.get("NextToken"):
             return found
         parameters = {"MaxResults": _PAGE, "NextToken": answer["NextToken"]}
+
+
+def _age(opportunity_id: str) -> tuple[int, str]:
+    """Sorts opportunity ids as they were given out."""
+    return len(opportunity_id), opportunity_id

@@ -12,10 +12,11 @@ from connector.adapters.ledger import Ledger
 from connector.core.model import Link, Structure
 from connector.core.row_refusals import explain_line
 from connector.report.moments import to_z
-from connector.report.story import problems_of
+from connector.report.story import standing_problems
 
 EXAMPLES = 5
 _PAGE = 500
+_INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(slots=True)
@@ -67,11 +68,10 @@ def causes_of(held: Iterable[tuple[Link, str]]) -> list[Structure]:
 def _by_key(link: Link, message: str) -> dict[tuple[str, ...], set[tuple[str, str]]]:
     """What holds one record. Its problems, by field; where the mapping finds none, the words that it rests with."""
     keys: dict[tuple[str, ...], set[tuple[str, str]]] = {}
-    for problem in problems_of(link):
-        place = f"{problem['file']}:{problem['line']}" if problem["line"] else ""
-        path = re.sub(r"\[\d+\]", "", problem["path"])
-        key = (str(problem["code"]), path, str(problem["salesforce_field"]), place)
-        keys.setdefault(key, set()).add((str(problem["message"]), str(problem["cure"])))
+    for problem in standing_problems(link):
+        place = f"{problem.file}:{problem.line}" if problem.line else ""
+        key = (problem.code, _INDEX.sub("", problem.path), problem.salesforce_field, place)
+        keys.setdefault(key, set()).add((problem.message, problem.cure))
     return keys or {("", message, "", ""): {(message, "")}}
 
 

@@ -6,23 +6,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from connector.app import App
-from connector.core.model import Link, Structure
+from connector.core.model import Link, Refusal, Structure
 from connector.core.selection import Selection, to_id18
 from connector.report.aws_side import AwsSide
 from connector.report.plans import not_shared, planned
 from connector.sync import Context, permissions
-from connector.sync.adoption import taken_by_another, with_refusal
+from connector.sync.adoption import belongs_to, taken_by_another, with_refusal
 from connector.sync.records import to_compared
 
 
 def plans_of(app: App, context: Context, ids: Sequence[str] | None, aws: AwsSide | None = None) -> list[Structure]:
-    """The plan of each record (None: every flagged one), as data; ``aws`` may tell afterwards what AWS did not."""
+    """The plan of each record (None: every flagged one), as data; ``aws`` may tell afterwards what AWS did not.
+
+    Chosen ones come in their own order: where two name the same opportunity of AWS it is the first one's.
+    """
     aws = aws or AwsSide(app, context)
 
     def ask(selection: Selection) -> Iterable[list[Structure]]:
         if ids is None:
             return context.salesforce.changes(selection, None).flagged
-        return [context.salesforce.fetch(selection, ids)]
+        order = {salesforce_id: place for place, salesforce_id in enumerate(ids)}
+        found = context.salesforce.fetch(selection, ids)
+        return [sorted(found, key=lambda record: order.get(to_id18(record["Id"]), len(order)))]
 
     pages = permissions.reading(context, ask, notes=False)
     found = [_planned(aws, record) for page in pages for record in page]
@@ -55,6 +60,7 @@ def _planned(aws: AwsSide, record: Structure) -> Structure:
     link = _link(aws, record, known)
     entry = planned(context, aws.as_it_is(link), before, record)
     if link.candidate_id and entry["opportunity_id"]:
+        aws.claimed[link.candidate_id] = link
         adopted = {"action": "adopt", "opportunity_id": link.candidate_id}
         status = "Held" if entry["status"] == "Held" else "Pending"
         return {**entry, "opportunity_id": None, "status": status, "actions": [adopted, *entry["actions"]]}
@@ -68,5 +74,13 @@ def _link(aws: AwsSide, record: Structure, known: Link | None) -> Link:
     mapped = to_compared(context, record, lambda: link.mapped)
     link = replace(link, name=str(record.get("Name") or ""), presence="flagged", mapped=mapped)
     candidate_id = aws.candidate_of(link)
-    taken = taken_by_another(context, link, candidate_id) if candidate_id and aws.app.has_ledger else None
+    taken = _taken(aws, link, candidate_id) if candidate_id else None
     return replace(link, candidate_id=candidate_id) if taken is None else with_refusal(link, taken)
+
+
+def _taken(aws: AwsSide, link: Link, opportunity_id: str) -> Refusal | None:
+    """Why another record has this opportunity: it is linked with it, or this plan gives it to that one."""
+    other = aws.claimed.get(opportunity_id)
+    if other is not None and other.salesforce_id != link.salesforce_id:
+        return belongs_to(aws.context, link, opportunity_id, other)
+    return taken_by_another(aws.context, link, opportunity_id) if aws.app.has_ledger else None

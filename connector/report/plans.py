@@ -86,14 +86,16 @@ def _values(
     others = [path for path in dict.fromkeys(lacking) if path.partition(".")[0] != INVITATION]
     gone += [(path, one) for path in others if (one := outcomes.of(path, None)).becomes != "unchanged"]
     rows += [_row(_bare(mapped, path), outcome, known.get(path), problems) for path, outcome in gone]
-    return [{**row, "at_aws": _at_aws(link, row) if row["becomes"] == "update" else None} for row in rows]
+    at_aws = _at_aws(link, [row for row in rows if row["becomes"] == "update"])
+    return [{**row, "at_aws": at_aws.get(row["path"])} for row in rows]
 
 
-def _at_aws(link: Link, row: Structure) -> Any:
-    """What AWS has where it would be replaced; as far as was read, else what was agreed on."""
-    if not is_whole(link.existing):
-        return row["before"]
-    return dict(leaves_at(unescaped(link.existing))).get(row["path"])
+def _at_aws(link: Link, updates: list[Structure]) -> Structure:
+    """What AWS has where it would be replaced, by path; as far as was read, else what was agreed on."""
+    if not updates or not is_whole(link.existing):
+        return {row["path"]: row["before"] for row in updates}
+    found = dict(leaves_at(unescaped(link.existing)))
+    return {row["path"]: found.get(row["path"]) for row in updates}
 
 
 def _bare(mapped: Mapped, path: str) -> Structure:

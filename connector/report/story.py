@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 
 from connector.app import App
 from connector.core import diff, edits, invitations, plan
-from connector.core.model import Link, Mapped, Structure
+from connector.core.model import Link, Mapped, Problem, Structure
 from connector.core.row_refusals import explain_line
 from connector.errors import MappingError
 from connector.report.moments import to_z
@@ -17,23 +18,37 @@ OF_PROCESSES = frozenset({"task", "eng", "engi", "job"})
 """How ids of AWS begin that a task or an invitation carries."""
 
 
-def show(app: App, identifier: str) -> Structure | None:
-    """One record's whole story, None when no ledger knows it.
+def show(app: App, identifier: str, connection: str | None = None) -> Structure | None:
+    """One record's whole story, None when the ledger does not know it.
 
     ``identifier`` is a Salesforce id (18 characters), an O-number, or the id of a task, engagement or invitation.
+    Where several connections know the record it is the story in one that keeps it in step, and ``elsewhere`` names the
+    others; ``connection``: only that one is asked.
     """
-    for name, connection in app.connections.items():
-        key = (name, connection.partner_central.catalog)
-        link = app.ledger.find(*key, identifier)
-        if link is None and identifier.partition("-")[0] in OF_PROCESSES:
-            link = app.ledger.find_mention(*key, identifier)
-        if link is not None:
-            return _story(app, link)
-    return None
+    names = app.connections if connection is None else (connection,)
+    links = [link for name in names if (link := _find(app, name, identifier)) is not None]
+    if not links:
+        return None
+    first, *others = sorted(links, key=lambda link: link.presence != "flagged")
+    return {**_story(app, first), "elsewhere": [_elsewhere(app, link) for link in others]}
+
+
+def _find(app: App, name: str, identifier: str) -> Link | None:
+    key = (name, app.connections[name].partner_central.catalog)
+    link = app.ledger.find(*key, identifier)
+    if link is None and identifier.partition("-")[0] in OF_PROCESSES:
+        link = app.ledger.find_mention(*key, identifier)
+    return link
+
+
+def _elsewhere(app: App, link: Link) -> Structure:
+    """What another connection makes of the record, in a line."""
+    sync = _sync(link, *app.ledger.rest_of(link.id))
+    number = f"{link.opportunity_id}, " if link.opportunity_id else ""
+    return {"connection": link.connection, "message": f"{number}{sync['status']}: {sync['message']}"}
 
 
 def _story(app: App, link: Link) -> Structure:
-    rest_status, message, next_try = app.ledger.rest_of(link.id)
     mapped = link.mapped
     return {
         "connection": link.connection,
@@ -46,12 +61,7 @@ def _story(app: App, link: Link) -> Structure:
         "stage": link.stage or None,
         "task": None if link.task is None else _task(link),
         "invitations": _invitations(link),
-        "sync": {
-            "status": rest_status or ("In progress" if link.operation else "Pending"),
-            "message": message or (f"{link.operation.action} is under way." if link.operation else "In line."),
-            "next_try": to_z(next_try),
-            "since": to_z(link.changed_at),
-        },
+        "sync": _sync(link, *app.ledger.rest_of(link.id)),
         "problems": problems_of(link),
         "differences": _differences(app, link),
         "aws": link.aws,
@@ -60,6 +70,16 @@ def _story(app: App, link: Link) -> Structure:
         "history": app.ledger.history(link.id),
         "reason": None,
         "elsewhere": [],
+    }
+
+
+def _sync(link: Link, rest_status: str, message: str, next_try: datetime | None) -> Structure:
+    """Where the record stands; without a rest it is being looked at."""
+    return {
+        "status": rest_status or ("In progress" if link.operation else "Pending"),
+        "message": message or (f"{link.operation.action} is under way." if link.operation else "In line."),
+        "next_try": to_z(next_try),
+        "since": to_z(link.changed_at),
     }
 
 
@@ -106,6 +126,11 @@ def _invitation(key: str, receiver: str, engagement_id: str, facts: Structure, w
 
 
 def problems_of(link: Link) -> list[Structure]:
+    """What stands in the way of a record, as data."""
+    return [asdict(problem) for problem in standing_problems(link)]
+
+
+def standing_problems(link: Link) -> list[Problem]:
     """What the mapping found; where that is nothing, what AWS refused.
 
     Of what was submitted, what stands in the way of a submission no longer counts.
@@ -117,7 +142,7 @@ def problems_of(link: Link) -> list[Structure]:
         problems = list(link.refusal.problems)
     problems += [problem for refusal in link.refusals.values() for problem in refusal.problems]
     problems += [p for one in (link.mapped.invitations if link.mapped is not None else ()) for p in one.problems]
-    return [asdict(problem) for problem in problems]
+    return problems
 
 
 def _differences(app: App, link: Link) -> list[Structure]:

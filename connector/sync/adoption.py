@@ -33,12 +33,17 @@ def find_earlier(context: Context, link: Link) -> Link | None:
     """
     for name in link.mapped.known_as if link.mapped is not None else ():
         if is_opportunity_id(name) and not _exists(context, name):
-            message = f"AWS has no opportunity {name}, which the record names as its own."
-            return _refuse(context, link, refusal_of(context, link, message, "Correct or clear it."))
+            return _refuse(context, link, missing_at_aws(context, link, name))
         found = name if is_opportunity_id(name) else context.ledger.sighted(*context.key, name)
         if found:
             return context.ledger.change(link, context.now, candidate_id=found)
     return None
+
+
+def missing_at_aws(context: Context, link: Link, opportunity_id: str) -> Refusal:
+    """Why nothing is done for a record that names an opportunity which AWS does not have."""
+    message = f"AWS has no opportunity {opportunity_id}, which the record names as its own."
+    return refusal_of(context, link, message, "Correct or clear it.")
 
 
 def _exists(context: Context, opportunity_id: str) -> bool:
@@ -67,6 +72,11 @@ def taken_by_another(context: Context, link: Link, opportunity_id: str) -> Refus
     other = context.ledger.find(*context.key, opportunity_id)
     if other is None or other.salesforce_id == link.salesforce_id:
         return None
+    return belongs_to(context, link, opportunity_id, other)
+
+
+def belongs_to(context: Context, link: Link, opportunity_id: str, other: Link) -> Refusal:
+    """Why this record may not have an opportunity that is another one's."""
     message = f"AWS's {opportunity_id} belongs to another record already: {other.name} ({other.salesforce_id})."
     return refusal_of(context, link, message, "Clear what names it here if this is another deal, for instance a clone.")
 

@@ -25,9 +25,10 @@ from connector.core.model import (
     Structure,
     Task,
 )
-from connector.core.plan import OWNER, told
+from connector.core.plan import OWNER
 from connector.core.retry import ATTEMPTS_OF_A_TASK, next_attempt
 from connector.core.schema import steps_of
+from connector.core.sentences import told
 from connector.errors import Detail
 from connector.ports import LinkChanges
 from connector.sync.context import Context

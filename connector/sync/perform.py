@@ -35,9 +35,9 @@ from connector.core.plan import (
     Wait,
     is_rest,
     is_submitted,
-    told,
 )
 from connector.core.retry import next_attempt
+from connector.core.sentences import told
 from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
 from connector.ports import Begin, LinkChanges, Rest
 from connector.sync.adoption import find_earlier, take_over

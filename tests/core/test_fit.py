@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from connector.adapters.partner_central import mapping_shapes
@@ -168,6 +170,40 @@ def test_types_and_lengths_are_held_against_what_aws_takes(
     misfits = misfits_of_leaf(leaf, leaf.sources[0], field)
     assert summed(misfits) == expected
     assert all(misfit.message and misfit.cure for misfit in misfits)
+
+
+STATE = "{from: F__c, transform: us_state, when: {path: Customer.Account.Address.CountryCode, is: US}}"
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "is_dependent", "is_told"),
+    [
+        (STATE, ("CA", "ON"), True, False),
+        (STATE, ("CA", "ON"), False, True),
+        (STATE, ("ON", "QC"), True, True),
+        ("{from: F__c, transform: us_state}", ("CA", "ON"), True, True),
+        ("{from: F__c, transform: us_state, when: {field: RecordType.Name, is: US}}", ("CA", "ON"), False, False),
+        ("{from: F__c, transform: us_state, when: {field: F__c, is: CA}}", ("CA", "ON"), True, False),
+        ("{from: F__c, transform: us_state, when: {field: F__c, present: true}}", ("CA", "ON"), True, True),
+    ],
+)
+def test_states_of_other_countries_are_none_of_a_leaf_that_waits_for_one(
+    line: str, values: tuple[str, ...], is_dependent: bool, is_told: bool
+) -> None:
+    tree = f"Customer: {{Account: {{CompanyName: A__c, Address: {{CountryCode: C__c, StateOrRegion: {line}}}}}}}"
+    leaf = next(one for one in leaves_of(compiled(tree).tree) if one.path.endswith("StateOrRegion"))
+    field = replace(picklist(*values), dependent=is_dependent)
+    assert bool(misfits_of_leaf(leaf, leaf.sources[0], field)) == is_told
+
+
+@pytest.mark.parametrize("line", ["F__c", "{from: F__c, transform: {truncate: 10}}"])
+def test_a_field_of_which_no_text_is_long_enough_is_told(line: str) -> None:
+    leaf = leaf_at("Project.CustomerBusinessProblem", line)
+    (misfit,) = misfits_of_leaf(leaf, leaf.sources[0], FieldInfo("F__c", "string", 19 if line == "F__c" else 255))
+    assert (misfit.severity, misfit.kind) == ("error", "field-too-short")
+    assert misfit.message.startswith(
+        f"gives {19 if line == 'F__c' else 10} characters at most, and AWS wants at least 20"
+    )
 
 
 def test_the_length_that_aws_takes_is_told() -> None:

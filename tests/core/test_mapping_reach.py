@@ -48,7 +48,7 @@ def found_in(tree: str, sections: str = "") -> list[Finding]:
         (STAGE + "Origin: {from: O__c, when: {path: LifeCycle.Stage, empty: true}}", (5, 54), "error",
          "is never empty"),
         (STAGE + "Origin: {from: O__c, when: {path: LifeCycle.Stage, not_in: [Qualified, Committed]}}", (5, 54),
-         "error", "is always committed or qualified"),
+         "error", "is always Qualified or Committed"),
         ("Origin: {from: O__c, when: {path: NationalSecurity, is: true}}\nNationalSecurity: N__c", (4, 55), "error",
          "NationalSecurity is never true"),
         ("Project: {Title: {from: A__c, when: {field: a__C, empty: true}}}", (4, 33), "error",

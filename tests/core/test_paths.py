@@ -159,3 +159,13 @@ def test_a_template_does_not_print_a_record() -> None:
 def test_literal_text_survives_a_template(text: str) -> None:
     quoted = text.replace("{", "{{").replace("}", "}}")
     assert parse_template(quoted).read({}) == (text.strip() or None)
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [("AWS Cost Center", "expression."), ("Roles[?IsPrimary.Email", "expression: Invalid jmespath expression: ")],
+)
+def test_only_who_wrote_an_expression_is_told_its_grammar(text: str, ending: str) -> None:
+    with pytest.raises(PathError) as caught:
+        parse_path(text)
+    assert f"{text!r} is neither a field path nor a JMESPath {ending}" in str(caught.value)

@@ -353,6 +353,11 @@ REFUSED: dict[str, Change] = {
         "allowRead Note_Row__c depends on permission(s): allowRead Opportunity",
     ),
     "unknown permission": (USER, swap("<name>By<", "<name>To<"), "no CustomPermission named To"),
+    "unknown user permission": (
+        USER,
+        add("<userPermissions><enabled>true</enabled><name>ApiEnable</name></userPermissions>", "PermissionSet"),
+        "Unknown user permission: ApiEnable",
+    ),
     "unknown set element": (USER, add("<roles>a</roles>", "PermissionSet"), "Element roles invalid"),
     "set description": (USER, add(f"<description>{'d' * 256}</description>", "PermissionSet"), "description must have"),
     "other document": (WORD, lambda _: HEAD.format("Profile", ""), "the document is a Profile"),

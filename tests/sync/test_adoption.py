@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connector.core.mapping import map_record
+from connector.report import plans_of
 from connector.sandbox.salesforce.schema import read_fields
 from tests.world import ENVIRONMENT, World, wait_until, world
 
@@ -49,6 +50,11 @@ def approve(world: World, number: str) -> None:
     world.sandbox.service.review(number, "Approved")
 
 
+def plan_of(world: World, *deals: str) -> list[dict[str, Any]]:
+    app = world.app()
+    return plans_of(app, app.contexts["sandbox"], deals)
+
+
 def creates(world: World) -> int:
     return sum(entry.operation == "CreateOpportunity" for entry in world.ours)
 
@@ -70,6 +76,15 @@ def test_what_the_old_tool_made_is_taken_over_and_nothing_is_created(moved: Worl
     assert at_aws(moved, number)["PartnerOpportunityIdentifier"] == deal, (
         "a draft gets the name it is found by from now on"
     )
+
+
+def test_a_plan_before_the_first_run_finds_what_carries_the_short_form_of_an_id(moved: World) -> None:
+    deal = moved.opportunity()
+    number = made_by_the_old_tool(moved, deal, deal[:15])
+    (planned,) = plan_of(moved, deal)
+    assert planned["actions"][0] == {"action": "adopt", "opportunity_id": number}
+    moved.settle(deal)
+    assert (creates(moved), moved.show(deal)["opportunity_id"]) == (0, number), "as planned"
 
 
 def test_of_what_aws_has_approved_only_what_differs_and_may_still_change_is_sent(moved: World) -> None:
@@ -133,6 +148,11 @@ def test_of_two_that_name_the_same_at_once_one_is_linked_and_the_other_told(move
     number = made_by_the_old_tool(moved, deals[0], "CRM-0019")
     for deal in deals:
         moved.edit(deal, Old_Number__c=number)
+    planned = [entry["actions"][0]["action"] for entry in plan_of(moved, *deals)]
+    assert planned == ["adopt", "hold", "hold", "hold"]
+    assert [entry["salesforce_id"] for entry in plan_of(moved, *deals[::-1])] == deals[::-1], (
+        "in the order they are given"
+    )
     moved.settle()
     shown = [moved.show(deal) for deal in deals]
     assert sorted(str(one["opportunity_id"]) for one in shown) == ["None", "None", "None", number]
@@ -142,6 +162,9 @@ def test_of_two_that_name_the_same_at_once_one_is_linked_and_the_other_told(move
 
 def test_a_number_that_aws_does_not_have_is_held_until_it_is_mended(moved: World) -> None:
     deal = moved.opportunity(Old_Number__c="O987654321")
+    (planned,) = plan_of(moved, deal)
+    assert planned["actions"][0]["action"] == "hold"
+    assert "AWS has no opportunity O987654321" in planned["problems"][0]["message"]
     moved.settle()
     message = moved.record(deal)["AWS_Sync_Message__c"]
     assert "AWS has no opportunity O987654321, which the record names as its own." in message

@@ -727,7 +727,7 @@ def test_another_catalog_than_before_is_refused(world: World) -> None:
         done = run(world, *arguments)
         assert done.returncode == 3, (arguments, done.stdout, done.stderr)
         told = done.stdout + done.stderr
-        assert "config.yaml says catalog AWS, but the ledger was filled from Sandbox" in told
+        assert "says catalog AWS for connection sandbox, but the ledger was filled from Sandbox" in told
         assert "a connection of its own name" in told
     assert world.calls[:2] == before[:2]
 

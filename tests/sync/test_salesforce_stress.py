@@ -243,7 +243,7 @@ def refuse_deleted(stage: Stage, deal: str) -> None:
 
 CALLS = {
     "token": Call("token", lambda stage, _: pull(stage.context), lambda stage, _: stage.org.revoke_tokens()),
-    "identify": Call("composite", lambda stage, _: stage.app.verify_org(stage.context)),
+    "identify": Call("composite", lambda stage, _: stage.context.salesforce.identify()),
     "describe": Call("describe", lambda stage, _: pull(stage.context), forget),
     "changes": Call("composite", lambda stage, _: pull(stage.context)),
     "following page": Call("query", lambda stage, _: pull(stage.context), pages=True),

@@ -94,6 +94,8 @@ def shapes_of(table: Any) -> Shapes:
     parts = {part.name for part in fields(Shapes)}
     if parts != set(members.get("", {})):
         raise ValueError(f"the parts of model are not {', '.join(sorted(parts))}")
+    if table[ENTITY_TYPES] != {"kind": "string", "enum": table[ENTITY_TYPES].get("enum")}:
+        raise ValueError(f"{ENTITY_TYPES} is no list of values")
     found: dict[str, Any] = {name: built[name] for name in parts}
     return Shapes(**{**found, ENTITY_TYPES: built[ENTITY_TYPES].enum})
 
@@ -103,7 +105,7 @@ def _shape_of(path: str, entry: Structure, members: Mapping[str, Shape], item: S
         if not _is_right(name, value):
             raise ValueError(f"{name!r} at {path!r} cannot be {value!r:.80}")
     kind = entry.get("kind")
-    if kind is None or (kind == "list") != (item is not None) or (members and kind != "structure"):
+    if not kind or (kind == "list") != (item is not None) or (members and kind != "structure"):
         raise ValueError(f"{path!r} cannot be of the kind {kind!r}")
     lists = {"required": frozenset(entry.get("required", ())), "enum": tuple(entry.get("enum", ()))}
     return Shape(**{**entry, **lists, "members": dict(sorted(members.items())), "item": item})

@@ -40,8 +40,32 @@ def run_cases(mapping: CompiledMapping, damage: Damage = UNDAMAGED) -> tuple[Fil
         if differences:
             told = "; ".join(difference.words for difference in differences)
             message = f"The case {case.name!r} fails: {told}."
-            failures.append(FileProblem(case.file, case.line, 1, message, "Correct the mapping or the case."))
+            cure = "Correct the mapping or the case."
+            unread = () if damage else _unread(mapping, case.given)
+            if unread:
+                cure = f"No line reads {' and '.join(unread)}, which the case gives. {cure}"
+            failures.append(FileProblem(case.file, case.line, 1, message, cure))
     return tuple(failures)
+
+
+def _unread(mapping: CompiledMapping, given: Structure) -> tuple[str, ...]:
+    """The fields of a case's record that the mapping does not read: one of them may have been renamed."""
+    asked = mapping.selection
+    known = {name.lower() for name in asked.fields} | {"id"}
+    known |= {f"{rows}.{name}".lower() for rows, names in asked.children.items() for name in ("Id", *names)}
+    return tuple(name for name in dict.fromkeys(_names_in(given)) if name.lower() not in known)
+
+
+def _names_in(value: Any, above: str = "") -> Iterator[str]:
+    """The dotted names of what a record has; of rows those of each one."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _names_in(inner, f"{above}.{name}" if above else str(name))
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        for row in value:
+            yield from _names_in(row, above)
+    elif value not in (None, "", []):
+        yield above
 
 
 def run_case(mapping: CompiledMapping, case: Case, damage: Damage = UNDAMAGED) -> list[Difference]:
@@ -56,7 +80,8 @@ def run_case(mapping: CompiledMapping, case: Case, damage: Damage = UNDAMAGED) -
     missed = [path for path in case.expect_problems if path not in found and not doubt.may_silence(path)]
     differences += [Difference(path, f"no problem is told at {path}") for path in missed]
     if not case.expect_problems and found:
-        differences.append(Difference("", f"there are problems at {', '.join(sorted(found))}"))
+        first = next((f" ({problem.message.rstrip('.')})" for problem in mapped.problems if problem.path in found), "")
+        differences.append(Difference("", f"there are problems at {', '.join(sorted(found))}{first}"))
     return differences
 
 

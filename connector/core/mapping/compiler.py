@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.core.condition import ConditionError, look_over
+from connector.core.mapping.asked import Parts
 from connector.core.mapping.cases import CaseReader
 from connector.core.mapping.complaints import Complaints, Document, Keys
 from connector.core.mapping.damage import Damage, damage_of
@@ -22,20 +23,15 @@ from connector.core.mapping.nodes import (
     INVITATION,
     SUBMITTED,
     CompiledMapping,
-    Each,
-    Inbound,
     Invitations,
     Leaf,
-    Node,
     Struct,
     Submission,
-    WriteBack,
-    eaches_of,
-    leaves_of,
+    leaves_outside_eaches,
 )
 from connector.core.mapping.tree import SENT_BY_CONNECTOR, TreeReader
 from connector.core.schema import Shape, suggest
-from connector.core.selection import NAME, Selection, unique
+from connector.core.selection import NAME
 from connector.core.transforms import Transform
 from connector.errors import FileProblem
 
@@ -115,10 +111,7 @@ class _Compiler:
             cure = f"Write them: {', '.join(TOP_KEYS)}."
             self.complaints.add_missing((), "A mapping file has sections.", cure)
             return None
-        meant = self.complaints.check_names((), value, TOP_KEYS)
-        self.complaints.doubts += [(name,) for name in meant]
-        if value.get("version") != 1 and "version" not in meant:
-            self.complaints.add_missing(("version",), "The version must be 1.", "Write `version: 1` at the top.")
+        meant = self._look_over_sections(value)
         shape = without_members(self.shapes.create, SENT_BY_CONNECTOR)
         tree = self._tree(value.get("opportunity"), shape, meant)
         associate = self._associate(value.get("associate"))
@@ -130,10 +123,10 @@ class _Compiler:
         invitations = self._invitations(value, tree, lines)
         adopt = self._adopt(value.get("salesforce"))
         self._check_references(tree)
-        read = _Read(tree, associate, submission, assign, invitations, write_back, inbound, adopt)
+        parts = Parts(tree, associate, submission, assign, invitations, write_back, inbound, adopt)
         return CompiledMapping(
             file=self.document.file,
-            selection=read.selection(*self._source(meant)),
+            selection=parts.selection(*self._source(meant)),
             tree=tree,
             leaves=self._ordered(tree),
             associate=associate,
@@ -149,6 +142,14 @@ class _Compiler:
             assign_shape=self.shapes.assignee,
             invitation_shape=self.shapes.invitation,
         )
+
+    def _look_over_sections(self, value: dict[str, Any]) -> frozenset[str]:
+        """The names of sections that were meant by names that are none."""
+        meant = self.complaints.check_names((), value, TOP_KEYS)
+        self.complaints.doubts += [(name,) for name in meant]
+        if value.get("version") != 1 and "version" not in meant:
+            self.complaints.add_missing(("version",), "The version must be 1.", "Write `version: 1` at the top.")
+        return meant
 
     def _result(self, shape: Shape) -> Shape:
         """The shape of what a case may expect."""
@@ -241,7 +242,7 @@ class _Compiler:
         reader = InvitationReader(
             self.complaints, self.trees, self.leaves, lines, shapes.invitation, shapes.engagement, facts
         )
-        known = {leaf.path: leaf for leaf in _leaves_outside(tree)}
+        known = {leaf.path: leaf for leaf in leaves_outside_eaches(tree)}
         return reader.invitations(top["invitations"], known, self.damage().concerns)
 
     def _source(self, meant: frozenset[str]) -> tuple[str, str]:
@@ -289,7 +290,7 @@ class _Compiler:
 
     def _ordered(self, tree: Struct) -> tuple[Leaf, ...]:
         """Leaves outside any ``each``, those that others depend on first."""
-        waiting = {leaf.path: leaf for leaf in _leaves_outside(tree)}
+        waiting = {leaf.path: leaf for leaf in leaves_outside_eaches(tree)}
         ordered: dict[str, Leaf] = {}
         while waiting:
             ready = [leaf for leaf in waiting.values() if not set(leaf.depends) & set(waiting)]
@@ -316,90 +317,13 @@ class _Compiler:
         return circle
 
     def _check_references(self, tree: Struct) -> None:
-        known, damage = {leaf.path for leaf in _leaves_outside(tree)}, self.damage()
+        known, damage = {leaf.path for leaf in leaves_outside_eaches(tree)}, self.damage()
         for path, keys in self.leaves.references:
             if path not in known and damage.concerns(path):
                 self.complaints.doubts.append(keys)
             elif path not in known:
                 cure = suggest(path, tuple(known)) or "Name the AWS path of another mapped leaf."
                 self.complaints.add(keys, f"No leaf of this mapping has the AWS path {path!r}.", cure)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The parts of a mapping that read or write Salesforce: what they need is asked for."""
-
-    tree: Struct
-    associate: Mapping[str, Leaf]
-    submission: Submission | None
-    assign: Struct | None
-    invitations: Invitations | None
-    write_back: tuple[WriteBack, ...]
-    inbound: tuple[Inbound, ...]
-    adopt: Leaf | None
-
-    def selection(self, sobject: str, where: str) -> Selection:
-        leaves = self._own_leaves()
-        fields = [name for leaf in leaves for path in leaf.paths for name in path.fields]
-        children = [pair for leaf in leaves for path in leaf.paths for pair in path.children]
-        eaches = [each for node in self._own_trees() for each in eaches_of(node)]
-        children += [(each.relationship, name) for each in eaches for name in _read_of_rows(each, leaves_of(each))]
-        children += self._invited_rows()
-        if self.submission is not None and self.submission.when is not None:
-            fields += self.submission.when.fields
-        fields += [entry.field for entry in (*self.write_back, *self._written_on_record())]
-        fields += [entry.field for entry in self.inbound]
-        linked = [entry.field for entry in self.write_back if entry.fact in {"opportunity.Id", "sync.status"}]
-        relationships = unique(name for name, _ in children)
-        by_relationship = {
-            relationship: unique(name for other, name in children if other.lower() == relationship.lower())
-            for relationship in relationships
-        }
-        named = {relationship.lower() for relationship in relationships}
-        own = unique(name for name in fields if name.lower() not in named)
-        return Selection(sobject, where, own, by_relationship, unique(linked))
-
-    def _own_trees(self) -> list[Node]:
-        """What is read from the record itself, and from the rows that an ``each`` of it names."""
-        submitted = self.submission.members if self.submission is not None else None
-        found: list[Node | None] = [self.tree, submitted, self.assign]
-        if self.invitations is not None and not self.invitations.relationship:
-            found += [node for item in self.invitations.items for node in (item.tree, item.engagement)]
-        return [node for node in found if node is not None]
-
-    def _own_leaves(self) -> list[Leaf]:
-        first, *others = (_leaves_outside(node) for node in self._own_trees())
-        named = [self.adopt] if self.adopt is not None else []
-        return [*first, *self.associate.values(), *(leaf for leaves in others for leaf in leaves), *named]
-
-    def _invited_rows(self) -> list[tuple[str, str]]:
-        """The fields of the rows that invitations are made of, and of those that show them."""
-        found = self.invitations
-        if found is None or not found.relationship:
-            return []
-        leaves = [leaf for item in found.items for leaf in leaves_of(item.tree)]
-        leaves += [item.engagement for item in found.items if item.engagement is not None]
-        written = [entry.field for item in found.items for entry in item.write_back]
-        return [(found.relationship, name) for name in (*_read_of_rows(found, leaves), *written)]
-
-    def _written_on_record(self) -> list[WriteBack]:
-        """What written-out invitations show on the record itself."""
-        if self.invitations is None or self.invitations.relationship:
-            return []
-        return [entry for item in self.invitations.items for entry in item.write_back]
-
-
-def _leaves_outside(tree: Node) -> list[Leaf]:
-    """The leaves that are not inside an ``each``."""
-    inside = {id(leaf) for each in eaches_of(tree) for leaf in leaves_of(each)}
-    return [leaf for leaf in leaves_of(tree) if id(leaf) not in inside]
-
-
-def _read_of_rows(rows: Each | Invitations, leaves: Sequence[Leaf]) -> list[str]:
-    """What is read of the rows of a child relationship."""
-    read = [name for leaf in leaves for path in leaf.paths for name in path.fields]
-    ordering = [name for path, _ in rows.order_by for name in path.fields]
-    return ["Id", *read, *ordering, *(rows.where.fields if rows.where else ())]
 
 
 def without_members(shape: Shape, names: Sequence[str]) -> Shape:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from connector.core.mapping.damage import without_indices
 from connector.core.mapping.domains import domain_of
 from connector.core.mapping.nodes import ASSOCIATED, SUBMITTED, CompiledMapping, leaves_of
-from connector.core.mapping.requirements import required_paths
+from connector.core.mapping.requirements import lacking_paths
 from connector.core.model import Structure
 from connector.core.schema import Shape
 
@@ -58,15 +58,11 @@ def cover(mapping: CompiledMapping | None, shape: Shape) -> Coverage:
     if mapping is None:
         return Coverage(known, ())
     sent = {without_indices(leaf.path) for leaf in leaves_of(mapping.tree)}
-    associated = {leaf.path for leaf in mapping.associate.values()}
-    submitted = (
-        {leaf.path for leaf in leaves_of(mapping.submission.members)} if mapping.submission is not None else set()
-    )
-    required = [path for path in required_paths() if path not in sent | associated | submitted]
-    return Coverage(known, tuple(path for path in known if path in sent), _by_section(required), _unreached(mapping))
+    lacking = _by_section(lacking_paths(mapping))
+    return Coverage(known, tuple(path for path in known if path in sent), lacking, _unreached(mapping))
 
 
-def _by_section(paths: list[str]) -> dict[str, tuple[str, ...]]:
+def _by_section(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """``opportunity`` or another section of the file, for each path."""
     found: dict[str, tuple[str, ...]] = {}
     for path in paths:

@@ -225,7 +225,8 @@ class LeafReader:
             self.complaints.add(at, "when needs a path or a field, and one of " + ", ".join(_TESTS) + ".", cure)
             return None
         test, wanted = tests[0], given[tests[0]]
-        texts = frozenset(to_text(item).casefold() for item in (wanted if isinstance(wanted, list) else [wanted]))
+        given_texts = map(to_text, wanted if isinstance(wanted, list) else [wanted])
+        texts = {text.casefold(): text for text in given_texts}
         if test in {"present", "empty"} and wanted is False:
             test = "empty" if test == "present" else "present"
         elif wanted in NOTHING:
@@ -234,7 +235,7 @@ class LeafReader:
         return self._placed_when(given, places[0], test, texts, at)
 
     def _placed_when(
-        self, given: dict[str, Any], place: str, test: Any, texts: frozenset[str], at: Keys
+        self, given: dict[str, Any], place: str, test: Any, texts: dict[str, str], at: Keys
     ) -> When | None:
         if place == "path":
             self.references.append((str(given["path"]), (*at, "path")))

@@ -27,13 +27,13 @@ ASSOCIATED, SUBMITTED, ADOPTED = "RelatedEntityIdentifiers", "AwsSubmission", "P
 class When:
     """A leaf's own condition on one value: of another leaf (an AWS path) or of a Salesforce field.
 
-    ``wanted`` are texts as ``str.casefold`` gives them.
+    ``wanted`` has each text as ``str.casefold`` gives it, with the mapping's own spelling.
     """
 
     aws_path: str
     field: Path | None
     test: Literal["is", "is_not", "in", "not_in", "present", "empty"]
-    wanted: frozenset[str] = frozenset()
+    wanted: Mapping[str, str]
 
     def holds(self, value: Any) -> bool:
         empty = value in NOTHING
@@ -264,6 +264,17 @@ def leaves_of(node: Node) -> Sequence[Leaf]:
     if isinstance(node, Items):
         return [leaf for item in node.items for leaf in leaves_of(item)]
     return leaves_of(node.item)
+
+
+def leaves_outside_eaches(node: Node) -> Sequence[Leaf]:
+    """The leaves below a node that read the record itself, not the rows of an ``each``."""
+    if isinstance(node, Leaf):
+        return [node]
+    if isinstance(node, Struct):
+        return [leaf for member in node.members.values() for leaf in leaves_outside_eaches(member)]
+    if isinstance(node, Items):
+        return [leaf for item in node.items for leaf in leaves_outside_eaches(item)]
+    return []
 
 
 def eaches_of(node: Node) -> Sequence[Each]:

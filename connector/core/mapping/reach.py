@@ -93,7 +93,8 @@ class _Reach:
 
     def _idle_choices(self, leaf: Leaf, when: When, domain: Domain, keys: Keys) -> Iterator[Finding]:
         possible = {to_text(value).casefold() for value in domain.values if not isinstance(value, list)}
-        for name in sorted(when.wanted - possible) if possible else ():
+        never = [name for folded, name in when.wanted.items() if folded not in possible]
+        for name in never if possible else ():
             message = f"{when.aws_path} is never {name!r}, which {leaf.path} waits for."
             yield self._idle(leaf, keys, message, f"It can be: {_listed(domain)}.")
 
@@ -150,7 +151,7 @@ def _reason(leaf: Leaf, name: str) -> str:
 
 
 def _said(when: When) -> str:
-    wanted = " or ".join(sorted(when.wanted))
+    wanted = " or ".join(when.wanted.values())
     words = {"is": "is never", "in": "is never", "is_not": "is always", "not_in": "is always"}
     states = {"present": "is always empty", "empty": "is never empty"}
     return f"{when.aws_path} {states.get(when.test) or f'{words[when.test]} {wanted}'}"

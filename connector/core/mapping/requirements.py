@@ -5,6 +5,7 @@ There is no list of requirements here. Whatever the rules say of every opportuni
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +27,7 @@ from connector.errors import FileProblem
 
 KIND = "unfillable"
 _TODAY = date(2000, 1, 1)  # any day before those that examples name
+_CO_SELL = {"InvolvementType": "Co-Sell"}
 _SHOWN = 3
 _OUT_OF_PLACE = "only_with"
 """The code of problems that no other value would mend: there may be none at all."""
@@ -75,9 +77,20 @@ def _of_invitations(mapping: CompiledMapping, damage: Damage) -> Iterator[Findin
                 yield Finding.from_problem(told, KIND)
 
 
-def required_paths() -> tuple[str, ...]:
-    """What the rules ask of an opportunity that says nothing yet, as AWS paths without indices, in their order."""
-    facts = rules.Facts({}, _TODAY, (), {"InvolvementType": "Co-Sell"})
+def lacking_paths(mapping: CompiledMapping) -> tuple[str, ...]:
+    """What AWS needs of every opportunity and no line fills, as AWS paths without indices, in the order of the rules.
+
+    What something else stands in for is not lacking, as a solution's description does for a solution.
+    """
+    ground = Ground.of(mapping)
+    (fullest,) = ground.scenarios(frozenset()) or ()
+    submission = fullest.submission or _CO_SELL
+    asked = _required_by(rules.Facts(fullest.opportunity, _TODAY, fullest.associations, submission))
+    always = _required_by(rules.Facts({}, _TODAY, (), _CO_SELL))
+    return tuple(path for path in always if path in asked and not ground.leaves_at(path))
+
+
+def _required_by(facts: rules.Facts) -> tuple[str, ...]:
     table = (*rules.CREATE, *rules.ASSOCIATIONS, *rules.SUBMISSION)
     found = [problem.path for rule in table for problem in rule(facts) if problem.code == "required"]
     return tuple(dict.fromkeys(map(without_indices, found)))
@@ -142,9 +155,9 @@ class _Judgement:
         failing = [one for one in played if one.problems]
         if failing and all(one.problems or self._is_held_elsewhere(one.scenario) for one in played):
             everywhere = set.intersection(*({problem.path for problem in one.problems} for one in failing))
-            first = failing[0].problems
-            for problem in [problem for problem in first if problem.path in everywhere] or first[:1]:
-                yield self._never(problem)
+            paths = dict.fromkeys(problem.path for problem in failing[0].problems if problem.path in everywhere)
+            for path in paths or [failing[0].problems[0].path]:
+                yield self._never(_usual(path, failing))
             return
         lacking = {
             without_indices(problem.path): problem
@@ -225,6 +238,12 @@ class _Judgement:
         return Finding(
             severity, KIND, message, cure, file=at.file, line=at.line, column=at.column, aws_path=problem.path
         )
+
+
+def _usual(path: str, failing: Sequence[_Played]) -> Problem:
+    """What is said most often of this path, of two the one said where less is filled: the other has its own reason."""
+    told = Counter(problem for one in reversed(failing) for problem in one.problems if problem.path == path)
+    return told.most_common(1)[0][0]
 
 
 _Outcome = tuple[Mapping[str, Any], bool]

@@ -137,7 +137,7 @@ def asked_of(leaves: Iterable[Leaf]) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     for leaf in leaves:
         if leaf.when is not None and leaf.when.aws_path:
-            found.setdefault(leaf.when.aws_path, set()).update(leaf.when.wanted)
+            found.setdefault(leaf.when.aws_path, set()).update(leaf.when.wanted.values())
     return found
 
 

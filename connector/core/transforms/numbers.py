@@ -97,7 +97,7 @@ def yes_no(value: Any) -> str:
 
 
 _NOT_A_NUMBER = "Text that is no number, e.g. with a currency sign or 1.234,56."
-_BY = "The number to use."
+_BY = "The number to use, such as 12."
 
 TRANSFORMS = (
     Transform(

@@ -17,6 +17,9 @@ from connector.provisioning.salesforce.wording import label_of, plural_of
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 SOURCE = "force-app/main/default"
 MANIFEST, PROJECT, IGNORED = "manifest/package.xml", "sfdx-project.json", ".forceignore"
+_NOTHING_IGNORED = """# What your org has already and a deployment shall leave as it is, a path on each line, e.g.
+# force-app/main/default/objects/Account/fields/Legal_Name__c.field-meta.xml
+"""
 Content: TypeAlias = "str | tuple[tuple[str, Content], ...]"
 """A text, or the elements inside."""
 Elements: TypeAlias = Mapping[str, "Content | list[Content]"]
@@ -26,7 +29,7 @@ _LINES = {"LongTextArea": 4, "Html": 25, "MultiselectPicklist": 6}
 
 def documents_of(package: Package) -> dict[str, str]:
     """The text of every metadata file, the manifest, and the project file."""
-    found = {MANIFEST: _manifest(package), PROJECT: _project(package), IGNORED: "**/.eslintrc.json\n**/jsconfig.json\n"}
+    found = {MANIFEST: _manifest(package), PROJECT: _project(package), IGNORED: _NOTHING_IGNORED}
     for field in package.fields:
         found[_path(field.sobject, "fields", field.name, "field")] = _document("CustomField", _field(field))
     for child in package.children:
@@ -176,6 +179,7 @@ def _permission_set(one: PermissionSet) -> Elements:
         "hasActivationRequired": "false",
         "label": one.label,
         "objectPermissions": [_object_grant(grant) for grant in one.objects],
+        "userPermissions": [(("enabled", "true"), ("name", name)) for name in one.user_permissions],
     }
 
 

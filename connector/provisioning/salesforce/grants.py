@@ -1,12 +1,14 @@
-"""Permission sets: who may see and edit what. The connector's user gets no more than the mapping uses."""
+"""Permission sets: who may see and edit what. The connector's user gets no more than the mapping uses.
+
+A deployment replaces a permission set as a whole, so each holds all that its holder needs of this project.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from connector.provisioning.salesforce import standard
-from connector.provisioning.salesforce.needs import Needs, Use
+from connector.provisioning.salesforce.needs import Needs
 
 INTEGRATION, SELLER, BYPASS = "AWS_Connector_Integration", "AWS_Connector_Seller", "AWS_Connector_Bypass"
 
@@ -40,6 +42,7 @@ class PermissionSet:
     fields: tuple[FieldGrant, ...]
     objects: tuple[ObjectGrant, ...]
     custom_permissions: tuple[str, ...] = ()
+    user_permissions: tuple[str, ...] = ()
 
 
 def permission_sets(needs: Needs) -> tuple[PermissionSet, ...]:
@@ -51,11 +54,13 @@ def _of_integration(needs: Needs) -> PermissionSet:
     """View All on what is read: sharing hides a record without a word, and a customer or contact that is not seen
     looks like one that is missing. Not Modify All, which would let the connector delete: see the project's README.
     """
-    reads = [FieldGrant(f"{sobject}.{name}", any(use.writes for use in uses)) for (sobject, name), uses in _own(needs)]
+    reads = [
+        FieldGrant(f"{sobject}.{name}", any(use.writes for use in uses))
+        for (sobject, name), uses in needs.custom.items()
+    ]
     names = {name for name in needs.objects if name not in standard.WITHOUT_PERMISSIONS}
-    objects = {
-        name: ObjectGrant(name, edits=name in needs.written, views_all=name not in needs.children) for name in names
-    }
+    as_parents = {*needs.children, *standard.WITHOUT_SHARING}
+    objects = {name: ObjectGrant(name, edits=name in needs.written, views_all=name not in as_parents) for name in names}
     return PermissionSet(
         INTEGRATION,
         "AWS Connector: Integration",
@@ -64,12 +69,15 @@ def _of_integration(needs: Needs) -> PermissionSet:
         _in_order([*reads, *_standard_fields(needs)]),
         _with_dependencies(objects),
         (BYPASS,),
+        ("ApiEnabled",),
     )
 
 
 def _of_sellers(needs: Needs) -> PermissionSet:
     fields = [
-        FieldGrant(f"{sobject}.{name}", not any(use.writes for use in uses)) for (sobject, name), uses in _own(needs)
+        FieldGrant(f"{sobject}.{name}", not any(use.writes for use in uses))
+        for (sobject, name), uses in needs.custom.items()
+        if not needs.is_there(sobject, name)  # who works with it may see it already
     ]
     objects = {name: ObjectGrant(name, creates=True, edits=True, deletes=True) for name in needs.children}
     objects |= {child.parent: ObjectGrant(child.parent) for child in needs.children.values()}
@@ -80,10 +88,6 @@ def _of_sellers(needs: Needs) -> PermissionSet:
         _in_order(fields),
         _with_dependencies(objects),
     )
-
-
-def _own(needs: Needs) -> Iterable[tuple[tuple[str, str], list[Use]]]:
-    return needs.custom.items()
 
 
 def _standard_fields(needs: Needs) -> list[FieldGrant]:
@@ -101,12 +105,17 @@ def _standard_fields(needs: Needs) -> list[FieldGrant]:
 
 def _with_dependencies(objects: dict[str, ObjectGrant]) -> tuple[ObjectGrant, ...]:
     """Salesforce grants an object only together with those it depends on."""
-    found = dict(objects)
-    for name, grant in objects.items():
+    found, waiting = dict(objects), list(objects)
+    while waiting:
+        name = waiting.pop()
         other = standard.DEPENDS_ON.get(name)
-        if other is not None:
-            before = found.get(other, ObjectGrant(other))
-            found[other] = replace(before, views_all=before.views_all or grant.views_all)
+        if other is None:
+            continue
+        views_all = found[name].views_all and name not in standard.READ_ONLY_DEPENDENCY
+        before = found.get(other)
+        if before is None or (views_all and not before.views_all):
+            found[other] = replace(before or ObjectGrant(other), views_all=views_all)
+            waiting.append(other)
     return tuple(found[name] for name in sorted(found))
 
 

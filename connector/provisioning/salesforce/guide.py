@@ -16,8 +16,10 @@ def guide_of(package: Package, logins: Mapping[str, str]) -> str:
     parts = [
         _beginning(package),
         _commands(logins),
+        _changes(package),
         _decisions(package),
         _fields(package),
+        *([_existing(package.existing)] if package.existing else []),
         _left_open(package.left_open),
     ]
     return "\n".join(parts)
@@ -37,25 +39,48 @@ only what it made; `.forceignore` is yours.
 
 
 def _commands(logins: Mapping[str, str]) -> str:
-    addresses = dict.fromkeys(logins.values())
-    login = "\n".join(f"sf org login web --alias {_ORG} --instance-url {address}" for address in addresses)
+    address, *others = dict.fromkeys(logins.values())
+    again = f"\nThe same for {', '.join(others)}, each with an alias of its own.\n" if others else ""
     return f"""## Deploy
 
 With the [Salesforce CLI](https://developer.salesforce.com/tools/salesforcecli), in this folder, a sandbox org first:
 
 ```
-{login}
-sf project deploy start --manifest manifest/package.xml --target-org {_ORG} --dry-run
-sf project deploy start --manifest manifest/package.xml --target-org {_ORG}
+sf org login web --alias {_ORG} --instance-url {address}
+sf project deploy start --source-dir force-app --target-org {_ORG} --dry-run
+sf project deploy start --source-dir force-app --target-org {_ORG}
+sf org assign permsetlicense --name SalesforceAPIIntegrationPsl --target-org {_ORG} --on-behalf-of INTEGRATION_USERNAME
 sf org assign permset --name {INTEGRATION} --target-org {_ORG} --on-behalf-of INTEGRATION_USERNAME
 sf org assign permset --name {SELLER} --target-org {_ORG} --on-behalf-of SELLER_USERNAME
 ```
+{again}
+The permission set licence is for a user with the licence *Salesforce Integration*, and comes before the permission set;
+leave the line out for any other licence. A deployed field is seen by nobody before a permission set grants it,
+administrators included: have the sellers' set yourself. Then run `connector check`, which finds what is still missing.
 
-A user with the licence *Salesforce Integration* needs the permission set licence *Salesforce API Integration* first.
-Then put the fields on your page layouts (what is written back as read-only), and run `connector check`.
+**Has your org one of these fields already?** A deployment would change it, or be refused where it is a formula or of
+another type. Write its path into `.forceignore`, and `connector check` says whether type, length and values will do.
+`manifest/package.xml` is for tools that want one: with `--manifest` the CLI refuses a project of which a file is
+ignored.
+"""
 
-Has your org one of these fields already? A deployment would change it. Add its file to `.forceignore`, take its line
-out of the manifest for the deployment, and see with `connector check` whether type, length and values will do.
+
+def _changes(package: Package) -> str:
+    rows = "".join(
+        f"""
+* Put the related list of {child.name} on the layout of {child.parent}, and its fields on its own
+  layout, which Salesforce makes empty."""
+        for child in package.children
+    )
+    return f"""## By hand, and when the mapping changes
+
+* Put the fields on your page layouts, what is written back as read-only. Layouts are yours: none is part of this.{rows}
+* Where an object has record types, look whether each of them offers the values of the new picklists.
+* After an edit of the mapping run `connector salesforce-package` again, look at what changed here, and deploy.
+* Nothing is deleted in Salesforce: a field that the mapping no longer names stays, with its values, until you delete
+  it; only its grants go.
+* A picklist gets the values of its file: one that is missing there becomes inactive, and records keep it.
+* The permission sets are replaced as a whole. What you grant besides, grant in a permission set of your own.
 """
 
 
@@ -71,6 +96,9 @@ def _decisions(package: Package) -> str:
 
 * **View All** on the objects that the mapping reads, for the connector's user: a record that sharing hides would look
   like a missing one. It gives no right to edit.
+* **API Enabled** for the connector's user, the only system permission: the profile *Minimum Access - Salesforce* lacks
+  it, those of *Salesforce Integration* have it. Sellers need none.
+* **Contacts** may be read by whoever may read accounts: an org with person accounts grants neither alone.
 * **No Modify All**, which would let the connector delete. Where the org-wide default of the shared object is not Public
   Read/Write, give the connector's user edit access to the shared records by a sharing rule.
 * **{BYPASS}**: write `NOT($Permission.{BYPASS}) && …` into validation rules, and the same
@@ -89,6 +117,18 @@ def _fields(package: Package) -> str:
 
 def _for(field: CustomField) -> str:
     return field.help.replace("|", "\\|")
+
+
+def _existing(existing: tuple[str, ...]) -> str:
+    listed = "\n".join(f"* `{name}`" for name in existing)
+    return f"""## Fields that are there already
+
+What an earlier integration filled (`salesforce.adopt` in the mapping), and fields of managed packages. They are
+granted to the connector's user, and not defined here. Where one is missing the deployment says so: install the package,
+or correct the mapping.
+
+{listed}
+"""
 
 
 def _left_open(left_open: tuple[str, ...]) -> str:

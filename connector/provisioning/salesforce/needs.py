@@ -12,6 +12,8 @@ from connector.provisioning.salesforce import standard
 from connector.provisioning.salesforce.field_types import OPEN, FieldType
 
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|_(?![_]))*(?<!_)")
+_MANAGED = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*__[A-Za-z]\w*__c", re.IGNORECASE)
+"""``ns__Field__c``: a managed package brings it along."""
 NAME_LENGTH = 40
 """The most characters of a custom field's or object's name, without its ending."""
 
@@ -19,7 +21,8 @@ NAME_LENGTH = 40
 @dataclass(frozen=True, slots=True)
 class Use:
     """One line of a mapping that names a field. ``about`` is the AWS path or fact that it serves, "" of a condition;
-    ``writes`` where the connector fills the field, ``tests`` where it is only looked at.
+    ``writes`` where the connector fills the field, ``tests`` where it is only looked at. ``exists`` where the line says
+    that the org has the field already: it is granted then, and never defined.
     """
 
     type: FieldType
@@ -27,6 +30,7 @@ class Use:
     writes: bool = False
     tests: bool = False
     mapping: str = ""
+    exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,10 @@ class Needs:
     children: dict[str, ChildObject] = field(default_factory=dict)
     left_open: list[str] = field(default_factory=list)
 
+    def is_there(self, sobject: str, name: str) -> bool:
+        """Whether the org has a custom field already, by what the mapping says or by its name."""
+        return _MANAGED.fullmatch(name) is not None or any(use.exists for use in self.custom[sobject, name])
+
     def tell(self, sentence: str) -> None:
         """Note, once, what a person has to see to."""
         if sentence not in self.left_open:
@@ -66,6 +74,9 @@ class Needs:
         self.objects.add(sobject)
         if use.writes:
             self.written.add(sobject)
+        if sobject == "Account" and name.lower().endswith("__pc"):  # a person account shows its contact's field so
+            self.add_own("Contact", f"{name[:-4]}__c", use)
+            return
         if not name.lower().endswith("__c"):
             (self.standard_writes if use.writes else self.standard_reads).add((sobject, name))
             return
@@ -110,8 +121,8 @@ class Needs:
 
 def _trouble_with(name: str) -> str | None:
     bare = name[:-3]
-    if "__" in bare:
-        return "it belongs to a managed package, which brings it along; grant it by hand."
+    if _MANAGED.fullmatch(name):
+        return None
     if len(bare) > NAME_LENGTH:
         return f"the name has {len(bare)} characters before __c, Salesforce takes {NAME_LENGTH}."
     if not _NAME.fullmatch(bare):

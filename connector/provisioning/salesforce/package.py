@@ -31,10 +31,15 @@ class CustomField:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What is to be deployed, each part in a fixed order; ``left_open`` is what a person has to see to."""
+    """What is to be deployed, each part in a fixed order.
+
+    ``existing`` are custom fields (``Object.Field``) that the org has already: granted, not defined. ``left_open`` is
+    what a person has to see to.
+    """
 
     api_version: str
     fields: tuple[CustomField, ...]
+    existing: tuple[str, ...]
     children: tuple[ChildObject, ...]
     views: tuple[ListView, ...]
     permission_sets: tuple[PermissionSet, ...]
@@ -60,13 +65,16 @@ def derive(
             )
     views, sets = list_views(needs), permission_sets(needs)
     children = tuple(needs.children[name] for name in sorted(needs.children))
-    return Package(api_version, fields, children, views, sets, tuple(sorted(needs.left_open)))
+    existing = tuple(sorted(f"{sobject}.{name}" for sobject, name in needs.custom if needs.is_there(sobject, name)))
+    return Package(api_version, fields, existing, children, views, sets, tuple(sorted(needs.left_open)))
 
 
 def _fields(needs: Needs) -> tuple[CustomField, ...]:
     conflicts: list[str] = []
     found = []
     for (sobject, name), uses in sorted(needs.custom.items()):
+        if needs.is_there(sobject, name):
+            continue
         try:
             decided = merged([use.type for use in uses])
             _check_between(uses)

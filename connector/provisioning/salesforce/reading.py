@@ -46,7 +46,9 @@ class _Reading:
         for leaf in mapping.associate.values():
             self._leaf(self.selected, leaf)
         if mapping.adopt is not None:
-            self._leaf(self.selected, mapping.adopt)
+            # What an earlier integration filled: its type is that one's affair.
+            for path in mapping.adopt.sources:
+                self._path(self.selected, path, Use(OPEN, "", tests=True, mapping=mapping.file, exists=True))
         if mapping.submission is not None:
             self._tree(mapping.submission.members)
             if mapping.submission.when is not None:

@@ -48,11 +48,16 @@ def _names(text: str) -> frozenset[str]:
 # Object permissions. Contact roles and products follow their opportunity, users and record types are everybody's: a
 # permission set cannot name them.
 WITHOUT_PERMISSIONS = frozenset({"OpportunityContactRole", "OpportunityLineItem", "RecordType", "User"})
-DEPENDS_ON: Mapping[str, str] = {"Opportunity": "Account", "Contact": "Account"}
-"""To read the first, one must be granted to read the second; to view all of it as well."""
+WITHOUT_SHARING = frozenset({"Product2"})
+"""Whoever may read the object reads all of it, and View All is not among its permissions."""
+DEPENDS_ON: Mapping[str, str] = {"Opportunity": "Account", "Contact": "Account", "Account": "Contact"}
+"""To read the first, one must be granted to read the second; to view all of it as well. An account asks for contacts
+only where the org has person accounts, which no mapping tells."""
+READ_ONLY_DEPENDENCY = frozenset({"Account"})
+"""Viewing all of it asks for no more than reading the other."""
 
-# Source: `permissionable` in the describes of a Developer Edition org; of Campaign, what profiles list. Required,
-# audit and owner fields are everybody's, and so are the parts of a person's name.
+# Source: `permissionable` in the describes of a Developer Edition org; of Campaign and Product2, what profiles list.
+# Required, audit and owner fields are everybody's, and so are the parts of a person's name.
 _GRANTABLE: Mapping[str, frozenset[str]] = {
     "Account": _names(
         """AccountNumber AccountSource AnnualRevenue BillingAddress CleanStatus Description DunsNumber Fax Industry
@@ -68,6 +73,7 @@ _GRANTABLE: Mapping[str, frozenset[str]] = {
         """AccountId Amount CampaignId Description ExpectedRevenue IsPrivate LeadSource NextStep Probability
         TotalOpportunityQuantity Type"""
     ),
+    "Product2": _names("Description Family ProductCode"),
 }
 _ALWAYS_SEEN: Mapping[str, frozenset[str]] = {
     "Account": frozenset({"MasterRecordId", "Name", "PhotoUrl"}),

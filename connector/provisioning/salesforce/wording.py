@@ -9,7 +9,7 @@ from connector.core.schema import steps_of
 from connector.provisioning.salesforce.field_types import FieldType
 from connector.provisioning.salesforce.needs import Use
 
-HELP_LENGTH, DESCRIPTION_LENGTH = 510, 1000
+HELP_LENGTH, DESCRIPTION_LENGTH, LABEL_LENGTH = 510, 1000, 40
 _STRUCTURE = frozenset(
     {"Invitation", "Payload", "OpportunityInvitation", "AwsSubmission", "RelatedEntityIdentifiers", "Assignee"}
 )
@@ -19,6 +19,8 @@ _SYNC = {
     "sync.at": "when the sync status last changed",
 }
 _SIDES = {"aws": "AWS's own", "opportunity": "AWS's", "task": "the submission task's", "invitation": "the invitation's"}
+_MIDDLE = "Value"
+"""Says nothing of where a member stands: what holds it does."""
 _HOW_TO_FILL = {"MultiselectPicklist": "Choose one or more.", "Picklist": "Choose one."}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ACRONYMS = re.compile(r"\b(aws|apn|arn|url|duns)\b", re.IGNORECASE)
@@ -30,6 +32,12 @@ def label_of(name: str) -> str:
 
 
 def plural_of(label: str) -> str:
+    """The label in the plural, unless that were longer than Salesforce takes."""
+    made = _in_plural(label)
+    return made if len(made) <= LABEL_LENGTH else label
+
+
+def _in_plural(label: str) -> str:
     if label.endswith("y") and label[-2:-1] not in "aeiou":
         return f"{label[:-1]}ies"
     return label if label.endswith("s") else f"{label}s"
@@ -86,6 +94,7 @@ def _told(fact: str) -> str:
 def _words_of(path: str) -> str:
     """``Project.CustomerUseCase`` → ``customer use case (project)``."""
     *before, last = [step for step in steps_of(path) if step not in _STRUCTURE]
+    before = [step for step in before if step != _MIDDLE]
     where = f" ({_to_words(before[-1])})" if before else ""
     return _to_words(last) + where
 

@@ -17,6 +17,8 @@ _ELEMENTS = names_in(
     """customPermissions description fieldPermissions hasActivationRequired label license objectPermissions
     userPermissions"""
 )
+_POWERS = names_in("ApiEnabled ApiUserOnly ModifyAllData ViewAllData ViewAllUsers ViewSetup")
+"""User permissions that are known here; of a misspelt one Salesforce refuses the set."""
 _EVERYBODYS = frozenset({"Organization", "RecordType", "User"})
 _FOLLOWING = {"OpportunityContactRole": "Opportunity", "OpportunityLineItem": "Opportunity"}
 """Objects that no permission set can name: read by everybody, or granted with another one."""
@@ -70,6 +72,9 @@ def check_permission_set(one: Component, schema: Schema, custom_permissions: Ite
     for element in one.all("customPermissions"):
         if text_of(element, "name") not in set(custom_permissions):
             yield one.refuse(f"no CustomPermission named {text_of(element, 'name')} found")
+    for element in one.all("userPermissions"):
+        if text_of(element, "name") not in _POWERS or text_of(element, "enabled") not in TRUTHS:
+            yield one.refuse(f"Unknown user permission: {text_of(element, 'name')}, or without enabled")
     yield from _check_fields(one, schema)
     yield from _check_objects(one, schema)
 
