@@ -33,6 +33,12 @@ Customer:
     Industry: {{from: I__c, values: {{{0}}}}}
     OtherIndustry: {{from: O__c, when: {{path: Customer.Account.Industry, is: Mining}}}}
 """
+SPEND_IN_POUNDS = """
+Project:
+  AwsPartition: P__c
+  ExpectedCustomerSpend:
+    - {Amount: A__c, CurrencyCode: {value: GBP}, Frequency: {value: Monthly}, TargetCompany: {value: AWS}}
+"""
 SPEND = """
 Project:
   ExpectedCustomerSpend:
@@ -98,9 +104,7 @@ def about(tree: str, path: str, sections: str = CO_SELL) -> list[tuple[str, str]
          "With a value in OpportunityTeam[0].LastName no opportunity can be sent"),
         ("Marketing: {Source: {value: None}, CampaignName: C__c}", "Marketing.CampaignName", "", "warning",
          "Whatever fills Marketing.CampaignName, no opportunity can be sent with it"),
-        ("Project: {AwsPartition: P__c, ExpectedCustomerSpend: [{Amount: A__c, CurrencyCode: {value: GBP}, "
-         "Frequency: {value: Monthly}, TargetCompany: {value: AWS}}]}",
-         "Project.ExpectedCustomerSpend[0].CurrencyCode", "", "error",
+        (SPEND_IN_POUNDS, "Project.ExpectedCustomerSpend[0].CurrencyCode", "", "error",
          "can ever be sent: AWS takes the spend in US dollars or euros only"),
         ("Project: {ExpectedContractDuration: {Term: {value: Months}, Value: {value: 145}}}",
          "Project.ExpectedContractDuration.Value", CO_SELL, "error", "must be 1 to 144 months"),
