@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from connector.cli import main
 from connector.commands.blocks import print_connection
 from connector.commands.plain import to_plain
 from connector.commands.tables import console, table
@@ -50,17 +50,11 @@ def test_titles_heads_and_cells_are_no_markup(capsys: pytest.CaptureFixture[str]
 
 
 def run(world: World, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "connector", *arguments],
-        cwd=world.folder,
-        env={**os.environ, **ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)},
-        text=True,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode in {0, 1}, done.stderr
-    return done.stdout + done.stderr
+    with chdir(world.folder):
+        runner = CliRunner(env={**ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config)})
+        done = runner.invoke(main, list(arguments))
+    assert done.exit_code in {0, 1}, done.output
+    return done.output
 
 
 def test_every_command_shows_a_hostile_record(world: World) -> None:

@@ -114,7 +114,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=25 if PROVE else 3, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25 if PROVE else 2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(events=EVENTS)
 def test_whoever_speaks_last_both_sides_agree_and_fall_silent(world: World, events: list[tuple[str, str]]) -> None:
     deal, opportunity = approved(world)

@@ -43,7 +43,7 @@ from tests.world import ENVIRONMENT, World, wait_until, world
 
 PROVE = bool(os.environ.get("CONNECTOR_PROVE"))
 SEED = int(os.environ.get("CONNECTOR_SEED", "20261122"))
-EXAMPLES = int(os.environ.get("CONNECTOR_EXAMPLES", "60" if PROVE else "6"))
+EXAMPLES = int(os.environ.get("CONNECTOR_EXAMPLES", "60" if PROVE else "5"))
 PARTS = 4 if PROVE else 1
 STEPS = 40 if PROVE else 30
 UPDATE = "UpdateOpportunity"

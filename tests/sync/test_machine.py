@@ -51,7 +51,7 @@ READS = ("ListOpportunities", "GetOpportunity", "ListEngagementFromOpportunityTa
 SALESFORCE = ("token", "describe", "query", "queryAll", "composite", "collections")
 PROVE = bool(os.environ.get("CONNECTOR_PROVE"))
 SEED = int(os.environ.get("CONNECTOR_SEED", "20261122"))
-EXAMPLES = int(os.environ.get("CONNECTOR_EXAMPLES", "40" if PROVE else "8"))
+EXAMPLES = int(os.environ.get("CONNECTOR_EXAMPLES", "40" if PROVE else "6"))
 PARTS = 6 if PROVE else 1
 """Each with a seed of its own, so that several cores share the work."""
 STEPS = 25
