@@ -23,7 +23,7 @@ demo: $(INSTALLED)  ## The whole circle on a sample org; no account is needed
 	@$(BIN)/connector demo; code=$$?; [ $$code -eq 1 ] || exit $$code
 
 test: $(INSTALLED)  ## Every test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: $(INSTALLED)  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -421,6 +421,7 @@ def test_a_mixture_of_test_and_production_is_a_warning(
     text = calm.write_config().read_text(encoding="utf-8").replace("catalog: Sandbox", f"catalog: {catalog}")
     calm.config.write_text(text, encoding="utf-8")
     app = calm.app()
+    calm.write_config()  # as the other tests of this module find it
     context = app.contexts[NAME]
     org = replace(context.salesforce.identify(), is_sandbox=is_sandbox)
     monkeypatch.setattr(context.salesforce, "identify", lambda: org)

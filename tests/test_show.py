@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connector import config as configuration
 from connector.adapters.ledger import LedgerLock
-from connector.app import App
 from connector.commands.choice import Choice
 from connector.commands.resync import resync_quietly
 from connector.commands.session import DONE, EDIT, HELD
 from connector.commands.show import show
 from connector.errors import Halt, TemporaryError, UserError
-from tests.world import ENVIRONMENT, INVITING, World, quick_starts
+from tests.world import INVITING, World, quick_starts
 
 KEYS = {
     *("connection", "catalog", "salesforce_id", "name", "presence", "opportunity_id", "review_status", "stage", "task"),
@@ -35,18 +32,13 @@ def _quick() -> Iterator[None]:
         yield
 
 
-def app_of(world: World) -> App:
-    """An application as a command opens it: it makes no ledger."""
-    return App(configuration.load(world.config, ENVIRONMENT), threading.Event())
-
-
 @pytest.fixture(name="told")
 def told_fixture(world: World, capsys: pytest.CaptureFixture[str]) -> Told:
     """``show ID --json`` in this process: (exit code, story)."""
 
     def ask(identifier: str) -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
-        code = show(app_of(world), identifier, as_json=True)
+        code = show(world.command_app(), identifier, as_json=True)
         story = json.loads(capsys.readouterr().out)
         assert set(story) == KEYS
         return code, story
@@ -60,7 +52,7 @@ def text_fixture(world: World, capsys: pytest.CaptureFixture[str]) -> Callable[[
 
     def ask(identifier: str) -> str:
         capsys.readouterr()
-        show(app_of(world), identifier, as_json=False)
+        show(world.command_app(), identifier, as_json=False)
         return " ".join(capsys.readouterr().out.split())
 
     return ask
@@ -200,7 +192,7 @@ def test_a_hidden_record_and_none_at_all_are_told_alike_with_both_cures(world: W
         assert "the connector's user may not see it" in story["reason"]["message"]
         assert "share it with the connector's user" in story["reason"]["cure"]
         with pytest.raises(UserError, match="there is none"):
-            show(app_of(world), identifier, as_json=False)
+            show(world.command_app(), identifier, as_json=False)
 
 
 # ids of something else
@@ -254,7 +246,7 @@ def test_merged_and_other_records_are_told_as_what_they_are(world: World, told: 
 def test_what_is_no_id_is_refused_before_anything_is_asked(world: World, identifier: str, words: str) -> None:
     before = len(world.sandbox.org.calls)
     with pytest.raises(UserError, match=words):
-        show(app_of(world), identifier, as_json=False)
+        show(world.command_app(), identifier, as_json=False)
     assert len(world.sandbox.org.calls) == before
 
 
@@ -372,7 +364,7 @@ def test_every_connection_is_looked_in_and_named(world: World, told: Told, text:
     second = section.replace("  sandbox:", "  second:", 1)
     world.config.write_text(first + second, encoding="utf-8")
     assert [one["connection"] for one in told(deal)[1]["elsewhere"]] == ["second"]
-    app = app_of(world)
+    app = world.command_app()
     with pytest.raises(UserError, match="Connection second: "):
         show(app, "006000000000099AAA", as_json=False)
 
@@ -385,7 +377,7 @@ def test_a_record_of_two_connections_is_told_with_both(world: World, told: Told,
     (world.folder / "other.yaml").write_text(mapping, encoding="utf-8")
     world.config.write_text(f"{first}    mapping: other.yaml\n{second}", encoding="utf-8")
     deal = world.opportunity(NextStep=None)
-    app = app_of(world)
+    app = world.command_app()
     app.upgrade()
     results = resync_quietly(app, Choice((), True, None, None))
     assert [result["status"] for result in results] == ["Held", "Synced"], "each connection tells its own"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from connector import config as configuration
 from connector.adapters.ledger import LedgerLock
-from connector.app import App
 from connector.commands.retry import retry
 from connector.commands.session import DONE, HELD
 from connector.commands.status import status
 from connector.errors import UserError
 from connector.ports import Begin
-from tests.world import ENVIRONMENT, World, quick_starts
+from tests.world import World, quick_starts
 
 Told = Callable[[], tuple[int, dict[str, Any]]]
 
@@ -29,17 +26,13 @@ def _quick() -> Iterator[None]:
         yield
 
 
-def app_of(world: World) -> App:
-    return App(configuration.load(world.config, ENVIRONMENT), threading.Event())
-
-
 @pytest.fixture(name="told")
 def told_fixture(world: World, capsys: pytest.CaptureFixture[str]) -> Told:
     """``status --json``: (exit code, the whole answer)."""
 
     def ask() -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
-        code = status(app_of(world), as_json=True)
+        code = status(world.command_app(), as_json=True)
         return code, json.loads(capsys.readouterr().out)
 
     return ask
@@ -51,7 +44,7 @@ def text_fixture(world: World, capsys: pytest.CaptureFixture[str]) -> Callable[[
 
     def ask() -> str:
         capsys.readouterr()
-        status(app_of(world), as_json=False)
+        status(world.command_app(), as_json=False)
         return " ".join(capsys.readouterr().out.split())
 
     return ask
@@ -64,7 +57,7 @@ def of_sandbox(answer: tuple[int, dict[str, Any]]) -> dict[str, Any]:
 
 def test_without_a_ledger_it_says_who_makes_one(world: World) -> None:
     with pytest.raises(UserError, match="There is no ledger yet"):
-        status(app_of(world), as_json=False)
+        status(world.command_app(), as_json=False)
 
 
 def test_nothing_yet(world: World, told: Told, text: Callable[[], str]) -> None:
@@ -156,7 +149,7 @@ def test_every_connection_is_told_for_itself(world: World, told: Told) -> None:
 
 def cleared(world: World, capsys: pytest.CaptureFixture[str], *ids: str, held: bool = False) -> str:
     capsys.readouterr()
-    assert retry(app_of(world), ids, held=held) == DONE
+    assert retry(world.command_app(), ids, held=held) == DONE
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -188,5 +181,5 @@ def test_an_unknown_id_clears_nothing_at_all(world: World, identifier: str, word
     held = world.opportunity(AWS_Customer_Use_Case__c=None)
     world.settle()
     with pytest.raises(UserError, match=words):
-        retry(app_of(world), (held, identifier), held=False)
+        retry(world.command_app(), (held, identifier), held=False)
     assert world.show(held)["sync"]["status"] == "Held"

@@ -75,9 +75,13 @@ class World:
         self.config.write_text(text, encoding="utf-8")
         return self.config
 
+    def command_app(self) -> App:
+        """An application as a command opens it: it makes no ledger."""
+        return App(configuration.load(self.config, ENVIRONMENT), threading.Event())
+
     def app(self) -> App:
         """A new application on the same configuration and ledger, as after a restart."""
-        app = App(configuration.load(self.config, ENVIRONMENT), threading.Event())
+        app = self.command_app()
         app.upgrade()
         return app
 

@@ -190,6 +190,7 @@ def stage(served: Stage) -> Iterator[Stage]:
         org.delete("Opportunity", row["Id"])
         org.purge(row["Id"])
     survive(lambda: pull(served.context, sweep=True))
+    survive(lambda: advance(served.context))
     survive(lambda: write_back(served.context))
     served.context.ledger.set_watermark("sandbox", "pull", "")
 
