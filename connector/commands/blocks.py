@@ -183,7 +183,7 @@ def to_words(action: Structure) -> str:
         paths = [change["path"] for change in action["changes"]]
         return f"update {', '.join(paths)}" if len(paths) <= _NAMED else f"update {len(paths)} fields"
     if kind == "adopt":
-        return f"adopt {action['opportunity_id']}, which carries this record's id at AWS"
+        return f"adopt {action['opportunity_id']}, which AWS has for this record already"
     if kind == "read":
         return f"read {action['opportunity_id']}, then compare"
     if kind == "resume":

@@ -72,7 +72,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """AWS has an opportunity with this record's id already: take it instead of making another."""
+    """AWS has an opportunity for this record already, by its id or by what it names: take it, make no other."""
 
     opportunity_id: str
 
