@@ -12,26 +12,11 @@ from connector.adapters.scheduler import Job, Scheduler
 from connector.app import App
 from connector.core.retry import next_attempt
 from connector.errors import ConnectorError, Halt, QuotaExhausted, TemporaryError, UnsafePlan, UserError, WrongAccount
-from connector.sync import (
-    Context,
-    admission,
-    advance,
-    follow_invitations,
-    follow_tasks,
-    guards,
-    observe,
-    pull,
-    pull_ids,
-    refresh,
-    sweep_is_due,
-    write_back,
-)
+from connector.sync import Context
+from connector.sync.verbs import TICK, verbs_of
 
 logger = logging.getLogger(__name__)
 
-TICK = timedelta(seconds=1)
-REVIEW_EVERY = timedelta(seconds=10)
-"""How soon after a submission its review status is looked at, however rarely ``schedule.observe`` does."""
 USAGE_EVERY = timedelta(seconds=10)
 GUARD_EVERY = 10.0
 """Seconds until a guard is asked again: it waits for a person, who should not wait for us, and it costs one row."""
@@ -99,30 +84,16 @@ class Entrance:
 def jobs_of(app: App, entrance: Entrance) -> list[Job]:
     """The jobs of one connection; each looks at the ledger first, and only then at a service."""
     schedule, context = app.config.schedule, entrance.context
-
-    def pulling() -> None:
-        pull(context, sweep=sweep_is_due(context, schedule.full_sweep))
-
-    verbs: list[tuple[str, timedelta, Callable[[], object]]] = [
-        ("pull", schedule.pull, pulling),
-        ("requests", TICK, lambda: answer_requests(context)),
-        ("advance", TICK, lambda: _advance(context)),
-        ("observe", schedule.observe, lambda: observe(context)),
-        ("tasks", TICK, lambda: follow_tasks(context)),
-        ("review", REVIEW_EVERY, lambda: context.submitted.is_set() and observe(context)),
-        ("refresh", TICK, lambda: refresh(context)),
-        ("answers", TICK, lambda: follow_invitations(context)),
-        ("write back", TICK, lambda: write_back(context)),
-    ]
     always: list[tuple[str, timedelta, Callable[[], object]]] = [
         ("verification", TICK, entrance.verify),
         ("usage", USAGE_EVERY, lambda: app.record_usage(context)),
     ]
+    verbs = verbs_of(context, schedule.pull, schedule.observe, schedule.full_sweep)
     return [
         *(Job(f"{name} {context.name}", every, Guarded(name, context, verb).run) for name, every, verb in always),
         *(
-            Job(f"{name} {context.name}", every, _behind(entrance, Guarded(name, context, verb)))
-            for name, every, verb in verbs
+            Job(f"{verb.name} {context.name}", verb.every, _behind(entrance, Guarded(verb.name, context, verb.run)))
+            for verb in verbs
         ),
     ]
 
@@ -135,28 +106,6 @@ def _behind(entrance: Entrance, guarded: Guarded) -> Callable[[], None]:
             guarded.run()
 
     return run
-
-
-def _advance(context: Context) -> None:
-    if context.ledger.due(*context.key, context.now, 1):
-        advance(context)
-
-
-def answer_requests(context: Context) -> None:
-    """Read the records that a person asked for while this process owns the ledger.
-
-    Under the guard of a changed mapping only what was released; the sweep that follows the guard reads the others.
-    """
-    if not context.ledger.requests(context.name):
-        return
-    with guards.looking(context):
-        while (requests := context.ledger.requests(context.name)) and not context.stopping.is_set():
-            wanted = admission.readable(context, sorted({salesforce_id for _, salesforce_id in requests}))
-            if wanted:
-                pull_ids(context, wanted)
-            context.ledger.requests_done([number for number, _ in requests])
-    guards.end_release(context)
-    guards.look_again(context)
 
 
 @dataclass

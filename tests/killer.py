@@ -33,6 +33,7 @@ from connector import daemon
 from connector.adapters.partner_central import model
 from connector.core import retry
 from connector.ports import Clock
+from connector.sync import verbs
 from connector.sync.settle import settle
 from tests.world import ENVIRONMENT, SHORTENED
 
@@ -112,8 +113,8 @@ def hurry() -> None:
     for module, name, seconds in SHORTENED:
         setattr(module, name, timedelta(seconds=seconds))
     retry.FIRST_DELAY = 0.02
-    daemon.TICK = timedelta(seconds=0.05)
-    daemon.REVIEW_EVERY = timedelta(seconds=0.3)
+    daemon.TICK = verbs.TICK = timedelta(seconds=0.05)
+    verbs.REVIEW_EVERY = timedelta(seconds=0.3)
 
 
 def settling(app: building.App, ids: list[str]) -> None:

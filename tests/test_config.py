@@ -652,6 +652,9 @@ def test_the_example_loads(home: Path) -> None:
     assert list(config.connections) == ["acme"]
 
 
+OPTIONAL = {"CONNECTOR_WEB_TOKEN": "0123456789abcdef", "SLACK_WEBHOOK_URL": "https://hooks.example/services/x"}
+
+
 def alternative(number: int) -> str:
     """The example with its n-th commented ``auth`` in place of the first, and every other option switched on."""
     blocks = re.split(r"(?m)^ {6}# auth:\n|^ {6}auth:\n", EXAMPLE.read_text("utf-8"))
@@ -665,7 +668,7 @@ def alternative(number: int) -> str:
 def test_the_commented_options_of_the_example_load(home: Path, number: int, method: str) -> None:
     (home / "server.key").write_text(PEM)
     (home / "ca.pem").touch()
-    environment = {**ENVIRONMENT, "SF_ACCESS_TOKEN": "00D1!a", "AWS_EXTERNAL_ID": "e"}
+    environment = {**ENVIRONMENT, **OPTIONAL, "SF_ACCESS_TOKEN": "00D1!a", "AWS_EXTERNAL_ID": "e"}
     connection = load_text(home, alternative(number), environment).connections["acme"]
     assert connection.salesforce.auth.method == method
     assert connection.salesforce.organization_id == "00D000000000001EAA"

@@ -31,6 +31,8 @@ from connector.sync.settle import settle
 FAST = Settings(quotas=False)
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 QUOTA = "      quota: {writes_per_second: 500, reads_per_second: 500}\n"
+NO_PAGE = "web: {listen: off}\n"
+"""Several daemons run at once on the machine of the tests."""
 SHORTENED = (
     (learn, "CONFIRM_AFTER", 0.05),
     (learn, "PENDING_AFTER", 0.3),
@@ -71,7 +73,7 @@ class World:
 
     def write_config(self, extra: str = "") -> Path:
         mapping = f"    mapping: {json.dumps(self.mapping)}\n" if self.mapping else ""
-        text = self.sandbox.config_text("sqlite:///ledger.db") + QUOTA + mapping + extra
+        text = NO_PAGE + self.sandbox.config_text("sqlite:///ledger.db") + QUOTA + mapping + extra
         self.config.write_text(text, encoding="utf-8")
         return self.config
 

@@ -170,6 +170,24 @@ def to_mapping_files(value: Any, info: ValidationInfo) -> Any:
     return files
 
 
+def to_listen_address(text: str) -> str:
+    """``host:port`` with a name or address of this machine (IPv6 in brackets; port 0: any free one), or ``off``."""
+    if text == "off":
+        return text
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
+    if match is None or int(match[2]) > 65_535:
+        raise refusal("must be an address and a port.", "Write 127.0.0.1:8720, or off.")
+    return text
+
+
+def to_webhook_url(text: str) -> str:
+    """An address that messages are posted to, path and query included; the sentences never show it."""
+    parts = split_url(text)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise refusal("must begin with https://.", "Plain http:// is accepted for this machine only.")
+    return text
+
+
 def _absolute(path: str, info: ValidationInfo) -> Path:
     directory = (info.context or {}).get("directory", Path())
     return Path(directory, path).absolute()
@@ -230,3 +248,4 @@ OrganizationId = Annotated[Text, AfterValidator(to_organization_id)]
 ApiVersion = Annotated[str, BeforeValidator(to_api_version)]
 HeaderText = Annotated[str, AfterValidator(_check_printable)]
 RoleArn = Annotated[Text, AfterValidator(_check_role)]
+ListenAddress = Annotated[Text, AfterValidator(to_listen_address)]

@@ -9,7 +9,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from connector.config.complaints import Complaint, to_complaints
-from connector.config.models import ConfigFile, Connection, Log, Schedule, password_in, secrets_in
+from connector.config.models import (
+    Alerts,
+    ConfigFile,
+    Connection,
+    Fleet,
+    Health,
+    Log,
+    Schedule,
+    Web,
+    password_in,
+    secrets_in,
+)
 from connector.config.references import References
 from connector.errors import ConfigError, FileProblem, UserError
 from connector.resources import packaged
@@ -17,6 +28,8 @@ from connector.yamlfile import Document, Steps, read
 
 VARIABLE = "CONNECTOR_CONFIG"
 DEFAULT = Path("config.yaml")
+SECTIONS = ("database", "schedule", "log", "web", "health", "alerts", "fleet", "connections")
+"""The keys of the file that make up a Config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,10 @@ class Config:
     database: str = field(repr=False)
     schedule: Schedule
     log: Log
+    web: Web
+    health: Health
+    alerts: Alerts
+    fleet: Fleet
     connections: Mapping[str, Connection]
     path: Path
     unset: tuple[FileProblem, ...] = ()
@@ -42,6 +59,8 @@ class Config:
     def secrets(self) -> Iterator[str]:
         """Every secret in it, for the log's redaction."""
         yield from password_in(self.database)
+        for section in (self.web, self.alerts):
+            yield from secrets_in(section)
         for connection in self.connections.values():
             yield from secrets_in(connection)
 
@@ -78,7 +97,8 @@ def load(path: Path, environment: Mapping[str, str], *, forgiving: bool = False)
     if problems or found is None:
         raise _refused(path, problems or set(references.absent))
     unset = tuple(sorted(references.absent))
-    return Config(found.database, found.schedule, found.log, found.connections, path, unset)
+    sections = {name: getattr(found, name) for name in SECTIONS}
+    return Config(**sections, path=path, unset=unset)
 
 
 def _read(path: Path) -> Document:

@@ -30,6 +30,7 @@ from connector.config.kinds import (
     ExistingFile,
     HeaderText,
     HostUrl,
+    ListenAddress,
     MappingFiles,
     OrganizationId,
     ProxyUrl,
@@ -38,13 +39,16 @@ from connector.config.kinds import (
     ServiceUrl,
     Text,
     check_pem,
+    is_loopback,
     one_of,
     refusal,
     refuse_truth,
+    to_webhook_url,
 )
 
 SHARED_LOGIN_HOSTS = {"login.salesforce.com", "test.salesforce.com"}
 ONLY_REGION = "us-east-1"
+SHORTEST_TOKEN = 16
 
 
 class Section(BaseModel):
@@ -76,7 +80,20 @@ def check_private_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def check_token(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().strip()) < SHORTEST_TOKEN:
+        raise refusal(f"is shorter than {SHORTEST_TOKEN} characters.", "Make one with `openssl rand -hex 24`.")
+    return secret
+
+
+def check_webhook(secret: SecretStr) -> SecretStr:
+    to_webhook_url(secret.get_secret_value())
+    return secret
+
+
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
+Token = Annotated[SecretStr, AfterValidator(check_token)]
+Webhook = Annotated[SecretStr, AfterValidator(check_webhook)]
 PrivateKey = Annotated[SecretStr, AfterValidator(check_private_key)]
 
 
@@ -273,6 +290,59 @@ class Connection(Section):
 ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}\z")]
 
 
+class Web(Section):
+    """The page, the metrics and the health of a daemon or worker. ``hosts`` and ``token`` are checked in the light of
+    ``listen``."""
+
+    listen: ListenAddress = "127.0.0.1:8720"
+    """Where to serve them: an address and port of this machine, or off."""
+    token: Token | None = None
+    """What a visitor has to know; needed to listen elsewhere than on 127.0.0.1."""
+    hosts: tuple[Text, ...] = ()
+    """Further names under which the page is reached, such as that of a proxy in front of it."""
+    user_header: HeaderText = ""
+    """A header in which a proxy in front of the page names the person, for the audit trail."""
+
+    @field_validator("token", mode="after")
+    @classmethod
+    def require_token(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        listen = str(info.data.get("listen", "off"))
+        if token is None and listen != "off" and not is_loopback(listen.rpartition(":")[0].strip("[]")):
+            raise refusal(
+                "is needed, since listen is not an address of this machine alone.",
+                "Set it, as in token: ${CONNECTOR_WEB_TOKEN}, or listen on 127.0.0.1.",
+            )
+        return token
+
+
+class Health(Section):
+    stalled_after: Duration = timedelta(minutes=5)
+    """How long after it should have succeeded again a loop counts as stalled."""
+
+
+class Alerts(Section):
+    webhook: Webhook | None = None
+    """Where to tell people of trouble, once for each change: an incoming webhook of Slack or what understands its JSON.
+    Its address is a secret."""
+    held_share: Share = 0.2
+    """Tell when more than this share of the shared records is held."""
+    held_min_links: Number = 10
+    """With fewer shared records no share is told."""
+
+
+class Fleet(Section):
+    """What `connector worker` does with the connections it takes in turn."""
+
+    concurrency: Annotated[int, BeforeValidator(refuse_truth), Field(ge=1, le=64)] = 8
+    """Connections that one worker serves at once."""
+    turn: Duration = timedelta(seconds=20)
+    """How long a connection is served before another one of the same AWS account has its turn."""
+    heartbeat: Duration = timedelta(seconds=2)
+    """How often a worker says that it is alive."""
+    dead_after: Duration = timedelta(seconds=10)
+    """How long after its last heartbeat a worker counts as dead and another one takes over."""
+
+
 class ConfigFile(Section):
     """The whole file."""
 
@@ -282,6 +352,14 @@ class ConfigFile(Section):
     """How often it looks; see below."""
     log: Log = Log()
     """What it logs; see below."""
+    web: Web = Web()
+    """The page, metrics and health; see below."""
+    health: Health = Health()
+    """When a loop counts as stalled; see below."""
+    alerts: Alerts = Alerts()
+    """Who is told of trouble; see below."""
+    fleet: Fleet = Fleet()
+    """How workers on several machines share the work; see below."""
     connections: Annotated[dict[ConnectionName, Connection], Field(min_length=1)]
     """One section for each pair of a Salesforce org and a Partner Central catalog, under a name of yours in a-z, 0-9, _
     and -."""

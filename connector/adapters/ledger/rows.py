@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Optional
 
-from sqlalchemy import JSON, Column, DateTime, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, DateTime, Index, Integer, String, Table, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -53,12 +53,17 @@ def _text() -> Any:
     return Field(default="", sa_column=Column(Text(), nullable=False, server_default=""))
 
 
+def _short(length: int) -> Any:
+    return Field(default="", sa_column=Column(String(length), nullable=False, server_default=""))
+
+
 class LinkRow(SQLModel, table=True):
     """One Salesforce record and its AWS opportunity.
 
     ``revision`` grows with every change of a fact, so that whoever planned with an older one is told.
     ``due_at``, ``poll_at`` (its task), ``refresh_at`` (AWS's own word), ``answer_at`` (its invitations) and
     ``write_back_at`` say when somebody has to look (null: not at all), so that the cost grows with what is open.
+    ``flagged_at`` is since when the record is shared, ``asked`` which person last asked for it, and how.
     ``rest_*`` is what the last plan came to; it is written in the transaction that clears ``due_at`` and cleared by
     every change of the facts it was computed from.
     """
@@ -107,6 +112,8 @@ class LinkRow(SQLModel, table=True):
     assigned: Any = _json()
     invitations: Any = _json()
     taken: Any = _json()
+    flagged_at: Optional[datetime] = _instant()  # noqa: UP045
+    asked: Any = _json()
     attempts: int = 0
     next_try_at: Optional[datetime] = _instant()  # noqa: UP045
     changed_at: Optional[datetime] = _instant()  # noqa: UP045
@@ -143,6 +150,7 @@ class OperationRow(SQLModel, table=True):
     connection: str = Field(max_length=63)
     action: str = Field(max_length=64)
     body: str = _text()
+    body_sha256: str = _short(64)
     intent: Any = _json()
     client_token: str = Field(default="", max_length=64)
     state: str = Field(default="open", max_length=8, index=True)
@@ -198,6 +206,63 @@ class RequestRow(SQLModel, table=True):
     connection: str = Field(max_length=63, index=True)
     salesforce_id: str = Field(max_length=18)
     requested_at: Optional[datetime] = _instant()  # noqa: UP045
+    asked_by: str = _text()
+
+
+class AuditRow(SQLModel, table=True):
+    """Who or what caused something, and what became of it. Rows are added; the database refuses to change one.
+
+    No personal data: of what was sent there is a digest only.
+    """
+
+    __tablename__: ClassVar[str] = "audit"
+    __table_args__ = (
+        Index("ix_audit_at", "connection", "at"),
+        Index("ix_audit_salesforce_id", "connection", "salesforce_id"),
+    )
+
+    id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
+    at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
+    connection: str = Field(max_length=63)
+    salesforce_id: str = _short(18)
+    opportunity_id: str = _short(32)
+    operation_id: Optional[int] = None  # noqa: UP045
+    event: str = Field(max_length=32)
+    action: str = _short(64)
+    actor: str = _text()
+    cause: str = _text()
+    body_sha256: str = _short(64)
+    client_token: str = _short(64)
+    detail: str = _text()
+
+
+class FenceRow(SQLModel, table=True):
+    """Who may write for an AWS account, where several processes could: whoever raised ``epoch`` last.
+
+    ``free_at`` is when the next write may leave, as the last holder's pace had it.
+    """
+
+    __tablename__: ClassVar[str] = "fence"
+
+    account: str = Field(max_length=64, primary_key=True)
+    epoch: int = 0
+    holder: str = _text()
+    taken_at: Optional[datetime] = _instant()  # noqa: UP045
+    released_at: Optional[datetime] = _instant()  # noqa: UP045
+    free_at: Optional[datetime] = _instant()  # noqa: UP045
+
+
+class AlertRow(SQLModel, table=True):
+    """What people were last told of a connection, so that each change of state is told once, whoever notices it."""
+
+    __tablename__: ClassVar[str] = "alert"
+
+    connection: str = Field(max_length=63, primary_key=True)
+    kind: str = Field(max_length=16, primary_key=True)
+    state: str = Field(max_length=16)
+    message: str = _text()
+    since: Optional[datetime] = _instant()  # noqa: UP045
+    told_at: Optional[datetime] = _instant()  # noqa: UP045
 
 
 LINK: Table = LinkRow.__table__  # type: ignore[attr-defined]
@@ -206,3 +271,6 @@ SIGHTING: Table = SightingRow.__table__  # type: ignore[attr-defined]
 WATERMARK: Table = WatermarkRow.__table__  # type: ignore[attr-defined]
 USAGE: Table = UsageRow.__table__  # type: ignore[attr-defined]
 REQUEST: Table = RequestRow.__table__  # type: ignore[attr-defined]
+AUDIT: Table = AuditRow.__table__  # type: ignore[attr-defined]
+FENCE: Table = FenceRow.__table__  # type: ignore[attr-defined]
+ALERT: Table = AlertRow.__table__  # type: ignore[attr-defined]
