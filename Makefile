@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Tests at a time: they wait for half of it.
+JOBS ?= 4
 
-.PHONY: help demo test check prove bench docs format lock install clean
+.PHONY: help demo test test-postgres check prove bench docs format lock install clean
 
 help:  ## Show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 install: $(INSTALLED)  ## Make .venv with everything that is locked
 
@@ -22,8 +24,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED)  ## The whole circle on a sample org; no account is needed
 	@$(BIN)/connector demo; code=$$?; [ $$code -eq 1 ] || exit $$code
 
-test: $(INSTALLED)  ## Every test
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+test: $(INSTALLED)  ## Every test, the ledger in SQLite
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+test-postgres: $(INSTALLED)  ## Those that use a ledger again, in PostgreSQL (ALL=1: every test)
+	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(if $(ALL),,-m ledger)
 
 check: $(INSTALLED)  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

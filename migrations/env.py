@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Engine
 
-from connector.adapters.ledger.engine import begin_writing
+from connector.adapters.ledger.engine import begin_migrating
 from connector.adapters.ledger.rows import LinkRow
 
 target_metadata = LinkRow.metadata
@@ -17,7 +17,7 @@ def include_name(name: str | None, type_: str, parent_names: dict[str, str | Non
 def run() -> None:
     engine: Engine = context.config.attributes["engine"]
     with engine.connect() as connection, connection.begin():
-        begin_writing(connection)
+        begin_migrating(connection)
         context.configure(
             connection=connection,
             target_metadata=target_metadata,

@@ -29,7 +29,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from connector import app as building
 from connector import config as configuration
-from connector import daemon
+from connector import daemon, mapping_files
 from connector.adapters.partner_central import model
 from connector.core import retry
 from connector.ports import Clock
@@ -45,7 +45,8 @@ class Commits:
     """Counts the commits of this process in memory that outlives it, and dies at one of them.
 
     Hooked where SQLAlchemy hands a commit to the driver, so that none is left out, whether a Session, a Core
-    connection or a migration makes it. ``traced`` counts what SQLite itself was told, to prove just that.
+    connection or a migration makes it. ``traced`` counts what SQLite itself, or PostgreSQL's driver, was told, to prove
+    just that.
     """
 
     def __init__(self, shared: mmap.mmap, at: int, when: str) -> None:
@@ -87,6 +88,14 @@ class Commits:
 
         if hasattr(connection, "set_trace_callback"):
             connection.set_trace_callback(told)
+            return
+        commit = connection.commit
+
+        def traced() -> None:
+            told("COMMIT")
+            commit()
+
+        connection.commit = traced
 
     def _note(self) -> None:
         self._shared[:] = _COUNTS.pack(self._made, self._traced)
@@ -113,7 +122,7 @@ def hurry() -> None:
     for module, name, seconds in SHORTENED:
         setattr(module, name, timedelta(seconds=seconds))
     retry.FIRST_DELAY = 0.02
-    daemon.TICK = verbs.TICK = timedelta(seconds=0.05)
+    verbs.TICK = timedelta(seconds=0.05)
     verbs.REVIEW_EVERY = timedelta(seconds=0.3)
 
 
@@ -165,7 +174,7 @@ def _live(command: dict[str, Any], shared: mmap.mmap) -> None:
     try:
         hurry()
         Commits(shared, command["at"], command["when"]).watch()
-        app = building.App(configuration.load(Path(command["config"]), ENVIRONMENT), threading.Event())
+        app = building.App(configuration.load(Path(command["config"]), ENVIRONMENT))
         WORK[command["work"]](app, command["ids"])
         code = 0
     except Exception as error:
@@ -182,13 +191,13 @@ def warm_up() -> None:
     JSONFileLoader.load_file = cache(JSONFileLoader.load_file)
     boto3.Session().client(model.SERVICE, region_name="us-east-1")
     model.mapping_shapes()
-    building.load_mapping = cache(building.load_mapping)
+    mapping_files.load_mapping = cache(mapping_files.load_mapping)
 
 
 def read_mappings(config: Path) -> None:
     """Compile what this configuration names, unless that was done; a child finds it ready."""
     for connection in configuration.load(config, ENVIRONMENT).connections.values():
-        building.load_mapping(connection.mapping, building.shown_path(connection.mapping))
+        mapping_files.load_mapping(connection.mapping, mapping_files.shown_path(connection.mapping))
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from botocore.loaders import JSONFileLoader
 
 from connector import app as building
 from connector import config as configuration
-from connector import report
+from connector import mapping_files, report
 from connector.adapters.clock import SystemClock
 from connector.app import App
 from connector.sandbox.partner_central.service import Entry
@@ -27,6 +26,7 @@ from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.server import Sandbox
 from connector.sync import Context, learn, lookup
 from connector.sync.settle import settle
+from tests import databases
 
 FAST = Settings(quotas=False)
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
@@ -59,10 +59,14 @@ ROW = "AWS_Partner_Invitation__c"
 
 @dataclass
 class World:
-    """One sandbox, one configuration file, one ledger. ``mapping`` are its files; none stand for the default one."""
+    """One sandbox, one configuration file, one ledger at the URL ``database``.
+
+    ``mapping`` are the configuration's mapping files; none stand for the default one.
+    """
 
     sandbox: Sandbox
     folder: Path
+    database: str = "sqlite:///ledger.db"
     hands: list[int] = field(default_factory=list)
     mapping: tuple[str, ...] = ()
     said_at_aws: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
@@ -73,13 +77,26 @@ class World:
 
     def write_config(self, extra: str = "") -> Path:
         mapping = f"    mapping: {json.dumps(self.mapping)}\n" if self.mapping else ""
-        text = NO_PAGE + self.sandbox.config_text("sqlite:///ledger.db") + QUOTA + mapping + extra
+        text = NO_PAGE + self.sandbox.config_text(self.database) + QUOTA + mapping + extra
         self.config.write_text(text, encoding="utf-8")
         return self.config
 
+    @property
+    def has_ledger(self) -> bool:
+        return databases.has_ledger(self.database)
+
+    @property
+    def ledger_content(self) -> object:
+        """All that stands in the ledger, to be compared."""
+        return databases.content(self.database)
+
+    def without_ledger(self) -> None:
+        """Let there be no ledger, as before the first command."""
+        databases.empty(self.database)
+
     def command_app(self) -> App:
         """An application as a command opens it: it makes no ledger."""
-        return App(configuration.load(self.config, ENVIRONMENT), threading.Event())
+        return App(configuration.load(self.config, ENVIRONMENT))
 
     def app(self) -> App:
         """A new application on the same configuration and ledger, as after a restart."""
@@ -241,8 +258,10 @@ def world(
     with ExitStack() as stack:
         for module, name, seconds in SHORTENED:
             stack.enter_context(mock.patch.object(module, name, timedelta(seconds=seconds)))
+        database = stack.enter_context(databases.database(folder))
+        stack.enter_context(databases.one_pool(building))
         sandbox = stack.enter_context(Sandbox(directory=folder, settings=settings, seed=seed))
-        made = World(sandbox, folder, mapping=mapping)
+        made = World(sandbox, folder, database, mapping=mapping)
         made.write_config()
         yield made
 
@@ -253,7 +272,7 @@ def quick_starts() -> Iterator[None]:
     sleep = SystemClock.sleep
     with ExitStack() as stack:
         for owner, name, value in (
-            (building, "load_mapping", cache(building.load_mapping)),
+            (mapping_files, "load_mapping", cache(mapping_files.load_mapping)),
             (JSONFileLoader, "load_file", cache(JSONFileLoader.load_file)),
             (SystemClock, "sleep", lambda clock, seconds: sleep(clock, min(seconds, 0.05))),
         ):

@@ -1,29 +1,26 @@
-"""Fixtures of the adapters' tests: ledgers (SQLite always, PostgreSQL where one is named) and Partner Central."""
+"""Fixtures of the adapters' tests: ledgers (as ``tests.databases`` has them) and Partner Central."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import threading
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_front import Front
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine
 
-from connector.adapters.clock import SystemClock
+from connector.adapters.clock import Stopping, SystemClock
 from connector.adapters.ledger import Ledger, open_engine, schema
 from connector.adapters.partner_central import Paces, PartnerCentralClient, PartnerCentralSettings, Spent
 from connector.resources import packaged
 from connector.sandbox.server import HttpsServer
+from tests import databases
 
-POSTGRES = os.environ.get("CONNECTOR_TEST_POSTGRES", "")
-KINDS = ["sqlite", "postgresql"] if POSTGRES else ["sqlite"]
+KINDS = [databases.KIND]
+"""The one of this run; named in the tests' ids."""
 
 
 @pytest.fixture(scope="session")
@@ -36,26 +33,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@contextmanager
-def _schema_of_its_own() -> Iterator[str]:
-    """The URL of an empty PostgreSQL schema, dropped in the end; whatever else the database has is left alone."""
-    name = f"ledger_{uuid.uuid4().hex[:12]}"
-    owner = open_engine(POSTGRES)
-    with owner.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-    yield make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(False)
-    with owner.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    owner.dispose()
-
-
 @pytest.fixture(params=KINDS)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'ledger.db'}"
-        return
-    with _schema_of_its_own() as url:
+    with databases.database(tmp_path, upgraded=False) as url:
         yield url
 
 
@@ -67,14 +48,15 @@ def empty_engine(empty_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def engine(empty_engine: Engine, template: Path) -> Engine:
+@pytest.fixture(params=KINDS)
+def engine(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> Iterator[Engine]:
     """An engine on a database with our schema."""
-    if empty_engine.dialect.name == "sqlite":
-        shutil.copy(template, str(empty_engine.url.database))
-    else:
-        schema.upgrade(empty_engine, packaged("migrations"))
-    return empty_engine
+    with databases.database(tmp_path) as url:
+        made = open_engine(url)
+        if made.dialect.name == "sqlite":
+            shutil.copy(template, str(made.url.database))
+        yield made
+        made.dispose()
 
 
 @pytest.fixture
@@ -107,11 +89,11 @@ def front(served: tuple[Front, HttpsServer], monkeypatch: pytest.MonkeyPatch, tm
 def make(served: tuple[Front, HttpsServer], front: Front) -> Iterator[Callable[..., PartnerCentralClient]]:
     """Makes clients of the server; they are closed in the end."""
     made: list[PartnerCentralClient] = []
-    stopping = threading.Event()
+    stopping = Stopping()
 
     def client(
         spent: Spent | None = None,
-        stop: threading.Event = stopping,
+        stop: Stopping = stopping,
         clock: SystemClock | None = None,
         paces: Paces | None = None,
         **settings: Any,
@@ -132,7 +114,8 @@ def make(served: tuple[Front, HttpsServer], front: Front) -> Iterator[Callable[.
                 PartnerCentralSettings(**{**plain, **settings}),
                 spent or Spent(lambda _: 0, lambda _: 0),
                 clock,
-                paces or Paces(clock, stop),
+                paces or Paces(clock),
+                stop,
             )
         )
         return made[-1]

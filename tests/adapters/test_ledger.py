@@ -216,7 +216,7 @@ def test_wake_without_ids_is_for_refused_write_backs_as_well(ledger: Ledger) -> 
     shown, refused, _ = numbers = add(ledger, deal(1), deal(2), deal(3))
     for number in numbers:
         settle(ledger, number)
-    ledger.written({shown: Written(), refused: Written(error="A_RULE: No.")})
+    ledger.written({shown: Written(), refused: Written(error="A_RULE: No.")}, NOW)
     assert [link.salesforce_id for link in ledger.refused_write_backs(*ACME, [deal(1), deal(2), deal(9)])] == [deal(2)]
     assert ledger.refused_write_backs(*ACME, [deal(1)]) == ledger.refused_write_backs("other", "AWS", [deal(2)]) == []
     assert ledger.wake(*ACME, None, NOW) == [deal(2)]
@@ -230,7 +230,7 @@ def test_wake_clears_what_holds(ledger: Ledger) -> None:
     refusal = Refusal("CreateOpportunity", "f", "no")
     ledger.postpone(begun, "throttled", True, NOW + HOUR, NOW)
     change(ledger, held, NOW, refusal=refusal, attempts=5, next_try_at=NOW + HOUR, submitted="f")
-    ledger.written({held: Written(error="INVALID_FIELD: no")})
+    ledger.written({held: Written(error="INVALID_FIELD: no")}, NOW)
     settle(ledger, held, "Held")
     settle(ledger, other)
     assert ledger.wake(*ACME, None, NOW + HOUR) == [DEAL]

@@ -116,17 +116,20 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
+@pytest.mark.sqlite_only
 def test_another_name_of_the_same_file_is_the_same_ledger(url: str, tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "ledger.db")
     with another_process(url), pytest.raises(LedgerBusy):
         enter(f"sqlite:///{tmp_path / 'link.db'}")
 
 
+@pytest.mark.sqlite_only
 def test_another_ledger_is_free(url: str, tmp_path: Path) -> None:
     with another_process(url):
         enter(f"sqlite:///{tmp_path / 'other.db'}")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("left", ["", "{", "[]", '{"pid": 1}'])
 def test_what_an_earlier_owner_left_is_no_lock_and_no_nuisance(url: str, tmp_path: Path, left: str) -> None:
     lock = tmp_path / "ledger.db.lock"
@@ -135,6 +138,7 @@ def test_what_an_earlier_owner_left_is_no_lock_and_no_nuisance(url: str, tmp_pat
     assert f'"pid": {os.getpid()}' in lock.read_text()
 
 
+@pytest.mark.sqlite_only
 def test_an_owner_that_cannot_be_named_is_another_process(url: str, tmp_path: Path) -> None:
     with another_process(url):
         for garbage in ("", "{", "[]", '{"pid": 1}'):
@@ -143,6 +147,7 @@ def test_an_owner_that_cannot_be_named_is_another_process(url: str, tmp_path: Pa
                 enter(url)
 
 
+@pytest.mark.sqlite_only
 def test_a_place_where_no_lock_can_be_is_told(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnavailable, match="No such file or directory") as caught:
         enter(f"sqlite:///{tmp_path / 'nowhere' / 'ledger.db'}")

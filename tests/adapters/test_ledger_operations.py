@@ -96,6 +96,8 @@ def test_success_and_what_follows_are_one_transaction(ledger: Ledger) -> None:
             "error": None,
             "response": {"Id": "O1"},
             "overrules": [],
+            "actor": None,
+            "cause": None,
         }
     ]
 
@@ -280,7 +282,7 @@ def test_a_write_back_is_noted_and_merged(ledger: Ledger) -> None:
     (number,) = due(ledger)
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
-    ledger.written({number: Written({"b": "ö", "c": None})})
+    ledger.written({number: Written({"b": "ö", "c": None})}, NOW)
     assert (ledger.link(number).shown, ledger.link(number).write_back_error) == ({"a": 1, "b": "ö", "c": None}, "")
     assert ledger.write_backs_due(*ACME, NOW + HOUR, 9) == []
     assert due(ledger, NOW + HOUR) == []
@@ -291,12 +293,12 @@ def test_what_inbound_fields_were_given_is_noted_and_merged(ledger: Ledger) -> N
     for given, known in (({}, {}), ({"A": "x", "B": 1}, {"A": "x", "B": 1}), ({"A": "y"}, {"A": "y", "B": 1})):
         show(ledger, number)
         assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
-        ledger.written({number: Written(taken=given)})
+        ledger.written({number: Written(taken=given)}, NOW)
         assert ledger.link(number).taken == known
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
     change(ledger, number, NOW, taken={"A": "z"})
-    ledger.written({number: Written({"F": 1}, taken={"B": 2})})
+    ledger.written({number: Written({"F": 1}, taken={"B": 2})}, NOW)
     assert ledger.link(number).taken == {"A": "z", "B": 2}, "whoever noted something meanwhile is heard too"
 
 
@@ -313,7 +315,7 @@ def test_a_refused_write_back_is_kept_and_tried_when_told(ledger: Ledger) -> Non
     assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW + HOUR, 9)] == [first, second]
     assert len(ledger.write_backs_due(*ACME, NOW + HOUR, 1)) == 1
     busy = Written(error="UNABLE_TO_LOCK_ROW: busy", again=NOW + 3 * HOUR)
-    ledger.written({first: busy, second: Written(error="INVALID_FIELD: no")})
+    ledger.written({first: busy, second: Written(error="INVALID_FIELD: no")}, NOW)
     assert ledger.link(second).write_back_error == "INVALID_FIELD: no"
     assert ledger.write_backs_due(*ACME, NOW + 2 * HOUR, 9) == []
     assert [link.id for link, *_ in ledger.write_backs_due(*ACME, NOW + 3 * HOUR, 9)] == [first]
@@ -324,11 +326,11 @@ def test_a_rest_that_came_while_the_old_one_was_on_its_way_is_shown_too(ledger: 
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
     show(ledger, number, NOW + HOUR, "Synced")
-    ledger.written({number: Written({"S": "Held"})})
+    ledger.written({number: Written({"S": "Held"})}, NOW)
     assert [(rest, link.shown) for link, rest, _ in ledger.write_backs_due(*ACME, NOW + HOUR, 9)] == [
         ("Synced", {"S": "Held"})
     ]
-    ledger.written({number: Written({"S": "Synced"})})
+    ledger.written({number: Written({"S": "Synced"})}, NOW)
     assert ledger.write_backs_due(*ACME, NOW + 2 * HOUR, 9) == []
 
 
@@ -337,7 +339,7 @@ def test_a_write_back_that_ends_after_the_facts_changed_waits_for_the_next_rest(
     show(ledger, number)
     assert len(ledger.write_backs_due(*ACME, NOW, 9)) == 1
     change(ledger, number, NOW, attempts=1)
-    ledger.written({number: Written(error="UNABLE_TO_LOCK_ROW", again=NOW + HOUR)})
+    ledger.written({number: Written(error="UNABLE_TO_LOCK_ROW", again=NOW + HOUR)}, NOW)
     assert ledger.write_backs_due(*ACME, NOW + 9 * HOUR, 9) == []
     assert due(ledger) == [number]
 

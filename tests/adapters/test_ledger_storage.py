@@ -118,6 +118,7 @@ def file_engine(tmp_path: Path, template: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.mark.sqlite_only
 def test_a_full_disk_leaves_nothing_behind(file_engine: Engine) -> None:
     ledger = Ledger(file_engine)
     (number,) = add(ledger, DEAL)
@@ -136,6 +137,7 @@ def test_a_full_disk_leaves_nothing_behind(file_engine: Engine) -> None:
     assert (ledger.link(number).operation, ledger.history(number)) == (None, [])
 
 
+@pytest.mark.sqlite_only
 def test_a_new_ledger_is_its_owners_alone(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
     assert list(tmp_path.iterdir()) == [], "nothing is there before anybody connects"
@@ -146,6 +148,7 @@ def test_a_new_ledger_is_its_owners_alone(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.sqlite_only
 def test_a_ledger_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").touch(0o640)
     (tmp_path / "ledger.db").chmod(0o640)
@@ -155,6 +158,7 @@ def test_a_ledger_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.sqlite_only
 def test_a_read_only_database_is_told(file_engine: Engine, tmp_path: Path) -> None:
     (number,) = add(Ledger(file_engine), DEAL)
     read_only = open_engine(f"sqlite:///file:{tmp_path / 'full.db'}?mode=ro&uri=true")
@@ -165,6 +169,7 @@ def test_a_read_only_database_is_told(file_engine: Engine, tmp_path: Path) -> No
     read_only.dispose()
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("text", ["not a database, only some text that is long enough to be read", ""])
 def test_a_file_that_is_no_ledger_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "some.db").write_text(text * 30)
@@ -215,6 +220,7 @@ def test_memory_does_not_grow_with_the_ledger(ledger: Ledger) -> None:
     assert peak < 2_000_000 < 200 * len(json.dumps(big.to_json()))
 
 
+@pytest.mark.sqlite_only
 def test_what_salesforce_refused_is_found_without_reading_every_link(file_engine: Engine) -> None:
     """``connector status`` asks for it each time, and of a hundred thousand links hardly any has it."""
     ledger, asked = Ledger(file_engine), []

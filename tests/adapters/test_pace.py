@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.adapters.partner_central.allowance import RECOUNT, Allowance
+from connector.adapters.clock import Stopping, SystemClock
+from connector.adapters.partner_central.allowance import RECOUNT, Allowance, Share
 from connector.adapters.partner_central.pace import (
     CATCH_UP,
     LAST_STRETCH,
@@ -20,6 +21,7 @@ from connector.adapters.partner_central.pace import (
     SLOWER,
     SLOWEST,
     STRICTEST,
+    Caller,
     Line,
     Pace,
     Paces,
@@ -54,15 +56,22 @@ def clock() -> HandClock:
 
 
 def allowance_of(clock: HandClock, per_day: int = 10**9, recorded: Callable[[], int] = lambda: 0) -> Allowance:
-    return Allowance("writes", per_day, recorded, clock)
+    allowance = Allowance("writes", per_day, clock)
+    allowance.join("one", Share(per_day, recorded, lambda: 0))
+    return allowance
 
 
-def pace_of(clock: HandClock, per_second: float = 1.0, stopping: threading.Event | None = None) -> Pace:
-    return Pace(allowance_of(clock), per_second, clock, stopping or threading.Event(), clock.time)
+def pace_of(clock: HandClock, per_second: float = 1.0) -> Pace:
+    return Pace(allowance_of(clock), per_second, clock, clock.time)
+
+
+def by(clock: HandClock, stopping: Stopping | None = None) -> Caller:
+    """A connection that goes by this clock, stopped by nobody unless told."""
+    return Caller(clock, stopping or Stopping())
 
 
 def leave(pace: Pace) -> float:
-    turn = pace.wait_turn()
+    turn = pace.wait_turn(by(pace._clock))  # type: ignore[arg-type]
     turn.leave()
     return turn.left_at
 
@@ -101,7 +110,7 @@ def test_no_window_ever_sees_more_than_the_rate(clock: HandClock, rate: float) -
     pace = pace_of(clock, rate)
     leaving = []
     for _ in range(500):
-        turn = pace.wait_turn()
+        turn = pace.wait_turn(by(clock))
         clock.time += chance.choice([0.0, 0.0, 0.001, 0.3, 2.0]) / rate
         if chance.random() < 0.9:
             turn.leave()
@@ -116,7 +125,7 @@ def test_no_window_ever_sees_more_than_the_rate(clock: HandClock, rate: float) -
 
 def test_a_slow_departure_delays_the_next_instead_of_being_caught_up_with(clock: HandClock) -> None:
     pace = pace_of(clock)
-    turn = pace.wait_turn()
+    turn = pace.wait_turn(by(clock))
     clock.time += 0.5
     turn.leave()
     assert leave(pace) - turn.left_at == pytest.approx(MARGIN - CATCH_UP)
@@ -128,7 +137,7 @@ def test_a_thread_that_wakes_up_late_costs_no_quota_unless_much_too_late(
 ) -> None:
     pace = pace_of(clock)
     for _ in range(100):
-        turn = pace.wait_turn()
+        turn = pace.wait_turn(by(clock))
         clock.time += late
         turn.leave()
     assert (turn.left_at - 1000 - late) / 100 == pytest.approx(MARGIN + lost, rel=1e-4)
@@ -136,7 +145,7 @@ def test_a_thread_that_wakes_up_late_costs_no_quota_unless_much_too_late(
 
 def test_a_call_that_never_left_leaves_its_turn_to_the_next(clock: HandClock) -> None:
     pace = pace_of(clock)
-    turn = pace.wait_turn()
+    turn = pace.wait_turn(by(clock))
     due = clock.time
     clock.time += 0.9
     turn.end()
@@ -154,7 +163,7 @@ def test_a_strict_limiter_behind_an_uneven_network_throttles_nothing_and_is_used
     pace, meter = pace_of(clock, rate), Meter()
     arrivals = []
     for _ in range(5000):
-        turn = pace.wait_turn()
+        turn = pace.wait_turn(by(clock))
         clock.time += chance.uniform(0, 0.02) / rate
         turn.leave()
         arrivals.append(turn.left_at + chance.uniform(0, 0.2) / rate)
@@ -169,7 +178,7 @@ def test_threads_share_one_pace_and_one_leaves_at_a_time(clock: HandClock) -> No
     leaving: list[float] = []
 
     def call(number: int) -> None:
-        turn = pace.wait_turn()
+        turn = pace.wait_turn(by(clock))
         preparing.append(number)
         together.append(len(preparing))
         clock.time += 0.05
@@ -185,7 +194,7 @@ def test_threads_share_one_pace_and_one_leaves_at_a_time(clock: HandClock) -> No
 
 def test_what_has_left_holds_nobody_up(clock: HandClock) -> None:
     pace = pace_of(clock)
-    under_way = pace.wait_turn()
+    under_way = pace.wait_turn(by(clock))
     under_way.leave()
     thread = threading.Thread(target=leave, args=[pace], daemon=True)
     thread.start()
@@ -203,11 +212,11 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def test_first_come_first_served() -> None:
     line = Line()
-    line.acquire()
+    line.acquire(Stopping())
     served: list[int] = []
 
     def call(number: int) -> None:
-        line.acquire()
+        line.acquire(Stopping())
         served.append(number)
         line.release()
 
@@ -226,32 +235,90 @@ def test_first_come_first_served() -> None:
 def test_who_leaves_the_line_holds_up_nobody(was_handed_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with Ctrl-C: an exception in the middle of waiting."""
     line = Line()
-    line.acquire()
+    line.acquire(Stopping())
 
-    class Interrupted:
-        def __init__(self) -> None:
-            self.asked = 0
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if was_handed_it:
+                line.release()
+            raise KeyboardInterrupt
 
-        def acquire(self) -> None:
-            self.asked += 1
-            if self.asked == 2:
-                if was_handed_it:
-                    line.release()
-                raise KeyboardInterrupt
-
-        def release(self) -> None:
-            pass
-
-    with monkeypatch.context() as patched:
-        patched.setattr("threading.Lock", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            line.acquire()
+    monkeypatch.setattr(Stopping, "child", lambda _: Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        line.acquire(Stopping())
+    monkeypatch.undo()
     if not was_handed_it:
         line.release()
-    thread = threading.Thread(target=line.acquire, daemon=True)
+    thread = threading.Thread(target=line.acquire, args=[Stopping()], daemon=True)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_who_is_stopped_leaves_the_line_and_the_others_keep_their_places() -> None:
+    line, stopped, others = Line(), Stopping(), Stopping()
+    line.acquire(others)
+    served: list[int] = []
+
+    def call(number: int, stopping: Stopping) -> None:
+        if line.acquire(stopping):
+            served.append(number)
+            line.release()
+
+    threads = []
+    for number in range(6):
+        whose = stopped if number in {0, 2, 5} else others
+        threads.append(threading.Thread(target=call, args=[number, whose], daemon=True))
+        threads[-1].start()
+        until(lambda expected=number + 1: len(line._waiting) == expected)
+    stopped.set()
+    for number in (0, 2, 5):
+        threads[number].join(10)
+    assert ([thread.is_alive() for thread in threads], served) == ([False, True, False, True, True, False], [])
+    line.release()
+    for thread in threads:
+        thread.join(10)
+    assert served == [1, 3, 4]
+
+
+@pytest.mark.parametrize("is_handed_first", [False, True])
+def test_a_stop_and_the_lock_at_once_lose_neither(is_handed_first: bool) -> None:
+    line, stopping = Line(), Stopping()
+    line.acquire(Stopping())
+    had: list[bool] = []
+    thread = threading.Thread(target=lambda: had.append(line.acquire(stopping)), daemon=True)
+    thread.start()
+    until(lambda: len(line._waiting) == 1)
+    for act in (line.release, stopping.set) if is_handed_first else (stopping.set, line.release):
+        act()
+    thread.join(10)
+    assert len(had) == 1
+    if had[0]:
+        line.release()
+    assert not line._is_taken
+
+
+def test_one_connection_s_stop_ends_its_turn_and_the_next_s_comes_on_time() -> None:
+    """Real clocks: the one that sleeps for its turn is stopped, the other of the account takes its place."""
+    stops = [Stopping(), Stopping()]
+    callers = [Caller(SystemClock(stop), stop) for stop in stops]
+    clock = SystemClock(Stopping())
+    pace = Pace(Allowance("writes", 10, clock), 1.0, clock, clock.monotonic())
+    began, outcome = clock.monotonic(), list[str]()
+
+    def call() -> None:
+        with pytest.raises(TemporaryError, match="stopping"):
+            pace.wait_turn(callers[0])
+        outcome.append("stopped")
+
+    first = threading.Thread(target=call, daemon=True)
+    first.start()
+    until(lambda: pace._line._is_taken)
+    stops[0].set()
+    first.join(10)
+    assert outcome == ["stopped"]
+    pace.wait_turn(callers[1]).leave()
+    assert clock.monotonic() - began >= MARGIN
 
 
 # throttling
@@ -335,42 +402,42 @@ def test_a_stop_wakes_who_waits_and_all_behind(clock: HandClock) -> None:
     clock.stopped = True
     for _ in range(3):
         with pytest.raises(TemporaryError, match="stopping"):
-            pace.wait_turn()
+            pace.wait_turn(by(clock))
     clock.stopped = False
     leave(pace)
 
 
 def test_nothing_starts_while_stopping(clock: HandClock) -> None:
-    stopping = threading.Event()
-    pace = pace_of(clock, stopping=stopping)
+    stopping = Stopping()
+    pace, caller = pace_of(clock), by(clock, stopping)
     clock.time += 10
-    pace.enter()
+    pace.enter(caller)
     stopping.set()
     for start in (pace.enter, pace.wait_turn):
         with pytest.raises(TemporaryError, match="stopping"):
-            start()
+            start(caller)
 
 
 def test_a_long_pause_is_sat_out_before_anything_is_signed(clock: HandClock) -> None:
     pace = pace_of(clock)
     pace.slow_down(600, leave(pace))
     throttled = clock.time
-    pace.enter()
+    pace.enter(by(clock))
     assert clock.time == pytest.approx(throttled + 600 - LAST_STRETCH)
     leave(pace)
     assert clock.time == pytest.approx(throttled + 600)
 
 
 def test_a_stop_ends_a_long_pause_and_takes_nothing_of_the_day(clock: HandClock) -> None:
-    pace = Pace(allowance_of(clock, 1), 1.0, clock, threading.Event(), clock.time)
+    pace = Pace(allowance_of(clock, 1), 1.0, clock, clock.time)
     pace.slow_down(600, clock.time)
     clock.stopped = True
     with pytest.raises(TemporaryError, match="stopping"):
-        pace.enter()
+        pace.enter(by(clock))
     clock.stopped = False
-    pace.enter()
+    pace.enter(by(clock))
     with pytest.raises(QuotaExhausted):
-        pace.enter()
+        pace.enter(by(clock))
 
 
 # the day's allowance
@@ -480,12 +547,21 @@ def join(
     per_day: int = 100,
     recorded: Callable[[], int] = lambda: 0,
     unrecorded: Callable[[], int] = lambda: 0,
+    who: object = None,
 ) -> Pace:
-    return paces.join(account, name, per_second=per_second, per_day=per_day, recorded=recorded, unrecorded=unrecorded)
+    return paces.join(
+        who or object(),
+        account,
+        name,
+        per_second=per_second,
+        per_day=per_day,
+        recorded=recorded,
+        unrecorded=unrecorded,
+    )
 
 
 def test_one_bucket_for_an_account_and_a_class(clock: HandClock) -> None:
-    paces = Paces(clock, threading.Event())
+    paces = Paces(clock)
     writes = join(paces)
     assert join(paces) is writes
     assert join(paces, name="reads") is not writes
@@ -494,7 +570,7 @@ def test_one_bucket_for_an_account_and_a_class(clock: HandClock) -> None:
 
 @pytest.mark.parametrize("rates", [(5.0, 1.0), (1.0, 5.0)])
 def test_the_smaller_rate_of_two_connections_counts(clock: HandClock, rates: tuple[float, float]) -> None:
-    paces = Paces(clock, threading.Event())
+    paces = Paces(clock)
     first, second = (join(paces, per_second=rate) for rate in rates)
     leave(first)
     began = clock.time
@@ -503,17 +579,48 @@ def test_the_smaller_rate_of_two_connections_counts(clock: HandClock, rates: tup
 
 
 def test_the_day_of_two_connections_is_the_smaller_one_and_counts_both(clock: HandClock) -> None:
-    paces = Paces(clock, threading.Event())
+    paces = Paces(clock)
     first = join(paces, per_day=50, recorded=lambda: 2, unrecorded=lambda: 1)
-    first.enter()
+    first.enter(by(clock))
     second = join(paces, per_day=6, recorded=lambda: 2, unrecorded=lambda: 1)
-    second.enter()
+    second.enter(by(clock))
     with pytest.raises(QuotaExhausted, match="The 6 writes"):
-        first.enter()
+        first.enter(by(clock))
+
+
+def test_who_leaves_no_longer_slows_the_others_and_hands_on_when_the_next_call_may_leave(clock: HandClock) -> None:
+    paces = Paces(clock)
+    pace = join(paces, per_second=10, per_day=50, who="quick")
+    assert join(paces, per_second=1, per_day=1, unrecorded=lambda: 5, who="slow") is pace
+    before = leave(pace)
+    paces.leave("slow")
+    left = leave(pace)
+    assert left - before == pytest.approx(MARGIN), "as far from the call before as that one's pace asked"
+    assert leave(pace) - left == pytest.approx(MARGIN / 10)
+    pace.enter(by(clock))
+    paces.leave("quick")
+    assert join(paces, per_second=2, who="changed") is pace
+    left = leave(pace)
+    assert leave(pace) - left == pytest.approx(MARGIN / 2), "the last one's limit went with it"
+
+
+def test_the_day_is_counted_by_who_is_still_there(clock: HandClock) -> None:
+    paces = Paces(clock)
+
+    def gone() -> int:
+        raise AssertionError("asked of a connection that is no more")
+
+    join(paces, per_day=1, recorded=gone, unrecorded=gone, who="first")
+    pace = join(paces, per_day=3, recorded=lambda: 1, unrecorded=lambda: 0, who="second")
+    paces.leave("first")
+    pace.enter(by(clock))
+    pace.enter(by(clock))
+    with pytest.raises(QuotaExhausted, match="The 3 writes"):
+        pace.enter(by(clock))
 
 
 def test_a_process_s_first_turn_comes_an_interval_after_it_began(clock: HandClock) -> None:
-    paces = Paces(clock, threading.Event())
+    paces = Paces(clock)
     clock.time += 0.25
     leave(join(paces))
     assert clock.time == pytest.approx(1000 + MARGIN)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from aws_front import DENIED, ROLE, Front
 
-from connector.adapters.clock import SystemClock
+from connector.adapters.clock import Stopping, SystemClock
 from connector.adapters.partner_central import Paces, PartnerCentralClient, PartnerCentralSettings, Spent
 from connector.adapters.partner_central.account import account_of, bucket_of
 from connector.app import AWS_ACCOUNT, AWS_READS, App
@@ -161,8 +160,7 @@ def test_connections_with_the_same_key_share_their_buckets(
     make: Make, front: Front, tmp_path: Path, other: str
 ) -> None:
     (tmp_path / "credentials").write_text(f"[other]\naws_access_key_id={other}\naws_secret_access_key=s\n")
-    stopping = threading.Event()
-    paces = Paces(SystemClock(stopping), stopping)
+    paces = Paces(SystemClock(Stopping()))
     ours, theirs = make(paces=paces), make(paces=paces, profile="other")
     for client in (ours, theirs):
         client.call("ListOpportunities", {})

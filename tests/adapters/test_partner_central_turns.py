@@ -9,20 +9,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from aws_front import DEAL, Front
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connector.adapters.clock import SystemClock
-from connector.adapters.partner_central import Paces, PartnerCentralClient, Spent
+from connector.adapters.clock import Stopping, SystemClock
+from connector.adapters.partner_central import Paces, PartnerCentralClient, Spent, departure
 from connector.adapters.partner_central.departure import FRESH, departing, watch
-from connector.adapters.partner_central.pace import MARGIN, SLOWER, Turn
+from connector.adapters.partner_central.pace import MARGIN, SLOWER, Caller, Turn
 from connector.errors import (
     LedgerUnavailable,
     QuotaExhausted,
@@ -63,8 +64,57 @@ def test_the_commit_and_the_signature_come_before_the_turn(front: Front, make: M
     events = client._client(True).meta.events
     events.register("before-sign.*.*", lambda **_: happened.append("signed"))
     client.call("CreateOpportunity", DEAL, on_send=lambda: happened.append(f"committed, {len(front.seen)} seen"))
-    assert happened == ["committed, 0 seen", "signed", "waited"]
+    # Ten seconds have passed by then, so that it is committed once more.
+    assert happened == ["committed, 0 seen", "signed", "waited", "committed, 0 seen"]
     assert front.count("CreateOpportunity") == 1
+
+
+def test_a_call_that_leaves_at_once_is_committed_once(front: Front, make: Make) -> None:
+    happened: list[str] = []
+    make(clock=LeapClock()).call("CreateOpportunity", DEAL, on_send=lambda: happened.append("committed"))
+    assert happened == ["committed"]
+
+
+@pytest.mark.parametrize("where", ["in the line", "signed", "in the handshake"])
+def test_a_paused_call_does_not_leave_where_its_second_commit_is_refused(front: Front, make: Make, where: str) -> None:
+    """A worker whose account was taken over while it was paused, wherever that was after its commit."""
+    clock, committed = LeapClock(), []
+    client = make(clock=clock, writes_per_second=0.1 if where == "in the line" else 1000)
+
+    def pause(*_: object, **__: object) -> None:
+        clock.leapt += 30
+
+    def commit() -> None:
+        committed.append(len(front.seen))
+        if len(committed) > 1:
+            raise LedgerUnavailable("Another worker has taken over.")
+
+    with ExitStack() as stack:
+        if where == "in the line":
+            clock.on_sleep = pause
+        elif where == "signed":
+            client._client(True).meta.events.register_last("before-send.*.*", pause)
+        else:
+            connect = departure._TlsConnection.connect
+            patched = mock.patch.object(departure._TlsConnection, "connect", lambda one: (connect(one), pause()))
+            stack.enter_context(patched)
+        with pytest.raises(LedgerUnavailable, match="taken over"):
+            client.call("CreateOpportunity", DEAL, on_send=commit)
+    assert (committed, front.seen) == ([0, 0], [])
+    # Whoever comes next has a turn.
+    client.call("CreateOpportunity", DEAL, on_send=lambda: None)
+    assert front.count("CreateOpportunity") == 1
+
+
+def test_a_ledger_that_takes_seconds_for_each_commit_lets_nothing_leave(front: Front, make: Make) -> None:
+    clock = LeapClock()
+
+    def commit() -> None:
+        clock.leapt += 10
+
+    with pytest.raises(TemporaryError, match="too long"):
+        make(clock=clock).call("CreateOpportunity", DEAL, on_send=commit)
+    assert front.seen == []
 
 
 def test_nothing_leaves_when_the_ledger_cannot_commit(front: Front, make: Make) -> None:
@@ -81,7 +131,7 @@ def test_nothing_leaves_when_the_ledger_cannot_commit(front: Front, make: Make) 
 
 
 def test_a_stop_sends_nothing(front: Front, make: Make) -> None:
-    stop = threading.Event()
+    stop = Stopping()
     stop.set()
     sent: list[int] = []
     with pytest.raises(TemporaryError, match="stopping"):
@@ -90,7 +140,7 @@ def test_a_stop_sends_nothing(front: Front, make: Make) -> None:
 
 
 def test_a_stop_while_a_committed_call_waits_sends_nothing_and_is_certain(front: Front, make: Make) -> None:
-    stop = threading.Event()
+    stop = Stopping()
     committed: list[int] = []
 
     def commit() -> None:
@@ -103,7 +153,7 @@ def test_a_stop_while_a_committed_call_waits_sends_nothing_and_is_certain(front:
 
 
 def test_a_stop_wakes_all_who_wait(front: Front, make: Make) -> None:
-    stop = threading.Event()
+    stop = Stopping()
     client = make(stop=stop, writes_per_second=0.05)
     committed = threading.Semaphore(0)
 
@@ -126,7 +176,7 @@ def test_a_long_pause_is_sat_out_before_the_commit(front: Front, make: Make) -> 
     clock.on_sleep = happened.append
     client = make(clock=clock, writes_per_second=1 / 600)
     client.call("CreateOpportunity", DEAL, on_send=lambda: happened.append("committed"))
-    assert happened == [pytest.approx(540, abs=20), "committed", pytest.approx(60, abs=20)]
+    assert happened == [pytest.approx(540, abs=20), "committed", pytest.approx(60, abs=20), "committed"]
 
 
 def test_a_signature_that_went_stale_while_waiting_is_never_sent(front: Front, make: Make) -> None:
@@ -137,7 +187,7 @@ def test_a_signature_that_went_stale_while_waiting_is_never_sent(front: Front, m
     slowed = iter([FRESH])
     clock.on_sleep = lambda _: [client._paces[True].slow_down(longer, 0.0) for longer in slowed]
     client.call("CreateOpportunity", DEAL, on_send=lambda: happened.append("committed"))
-    assert happened == ["committed", "signed", "signed"]
+    assert happened == ["committed", "signed", "signed", "committed"]
     assert (front.count("CreateOpportunity"), client.take_calls()) == (1, {"CreateOpportunity": 1})
 
 
@@ -315,8 +365,7 @@ def test_one_class_of_calls_never_starves_the_other(front: Front, make: Make, sl
 
 def test_connections_to_one_account_share_the_quota(front: Front, make: Make, left: list[float]) -> None:
     """Two connections, each of which might use all of it and more by its own settings."""
-    stop = threading.Event()
-    paces = Paces(SystemClock(stop), stop)
+    paces = Paces(SystemClock(Stopping()))
     clients = [make(paces=paces, writes_per_second=rate) for rate in (20, 1000)]
     for client in clients:
         client.account()
@@ -446,18 +495,44 @@ def test_a_botocore_that_is_built_otherwise_is_paced_before_the_handshake(is_kno
     known = SimpleNamespace(_manager=SimpleNamespace(), _pool_classes_by_scheme={})
     watch(SimpleNamespace(meta=meta, _endpoint=SimpleNamespace(http_session=known) if is_known else None))
     clock = LeapClock()
-    pace = Paces(clock, threading.Event()).join(
-        "111122223333", "writes", per_second=1, per_day=9, recorded=lambda: 0, unrecorded=lambda: 0
+    pace = Paces(clock).join(
+        "one", "111122223333", "writes", per_second=1, per_day=9, recorded=lambda: 0, unrecorded=lambda: 0
     )
     counted: list[int] = []
-    with departing(pace, lambda: counted.append(1)) as departure:
+    caller = Caller(clock, Stopping())
+    with departing(pace, caller, lambda: counted.append(1)) as departure:
         assert not departure.is_sent
         for handler in meta.events.handlers["before-send"]:
             handler()
         assert (departure.is_sent, counted) == (True, [1])
-        behind = threading.Thread(target=pace.wait_turn, daemon=True)
+        behind = threading.Thread(target=pace.wait_turn, args=[caller], daemon=True)
         behind.start()
         behind.join(0.2 if is_known else 10)
         assert behind.is_alive() is is_known
     behind.join(10)
     assert not behind.is_alive()
+
+
+def test_a_way_to_aws_that_leads_nowhere_holds_up_no_other_connection_of_the_account(
+    make: Make, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One connection's proxy takes connections and says nothing; the other one, of the same account, has none."""
+    monkeypatch.setenv("AWS_ACCOUNT_ID", "111122223333")
+    monkeypatch.setattr("connector.adapters.partner_central.departure.HOLD", 0.05)
+    paces = Paces(SystemClock(Stopping()))
+    silent = socket.create_server(("127.0.0.1", 0))
+    patient = {"connect_timeout": timedelta(minutes=5), "read_timeout": timedelta(minutes=5)}
+    stuck = make(paces=paces, endpoint_url=f"https://127.0.0.1:{silent.getsockname()[1]}", **patient)
+    well = make(paces=paces)
+    assert stuck.account() == well.account() == "111122223333"
+    with ThreadPoolExecutor(9) as pool:
+        calls = [pool.submit(stuck.call, "CreateOpportunity", deal(number)) for number in range(8)]
+        reached, _ = silent.accept()
+        for number in range(8, 12):
+            pool.submit(well.call, "CreateOpportunity", deal(number)).result(timeout=30)
+        assert not any(call.done() for call in calls)
+        with closing(silent), closing(reached):
+            pass
+        for call in calls:
+            assert isinstance(call.exception(timeout=30), Unavailable)
+    assert front.count("CreateOpportunity") == 4

@@ -144,7 +144,9 @@ def test_an_idle_poll_is_one_call_with_every_question(web: responses.RequestsMoc
     assert described.call_count == 1
     assert client.usage().by_label == {"changes": 3, "describe": 1}
     flagged, known, parents, children = asked[0]
-    assert flagged.startswith("/services/data/v66.0/query/?q=SELECT Id, SystemModstamp, Name, Amount, Account.Name")
+    assert flagged.startswith(
+        "/services/data/v66.0/query/?q=SELECT Id, SystemModstamp, LastModifiedById, Name, Amount, Account.Name"
+    )
     assert "SystemModstamp >= 2026-11-21T11:00:00Z" in flagged
     assert answer_of("known", known)
     assert "AWS_Opportunity_Id__c != null" in known

@@ -6,17 +6,28 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from connector.adapters.ledger.postgres import DRIVER, open_server, reason_of, told_by_server
 from connector.errors import ConfigError, LedgerUnavailable
 
 CONNECTIONS = 40
 """As many as threads may be at work: ``in_flight`` at most, and the jobs."""
+OWNER = "ledger_owner"
+"""The option of an engine that holds whoever owns the ledger through it."""
+
+
+class Owner(Protocol):
+    """Whoever owns the ledger; each write transaction asks it first."""
+
+    def admit(self, connection: Connection) -> None:
+        """Raises LedgerUnavailable when it is the owner no longer."""
+        ...
 
 
 def open_engine(url: str) -> Engine:
@@ -24,19 +35,34 @@ def open_engine(url: str) -> Engine:
 
     Raises ConfigError for a URL that names no database this installation can use; nothing is connected yet.
     """
+    name = str(url).partition(":")[0]
     try:
         parsed = make_url(url)
-        if not parsed.drivername.startswith("sqlite"):
-            return create_engine(parsed, pool_pre_ping=True)
-        # Enough connections to keep: opening one costs more than all that is done with it.
-        arguments = {"timeout": 30, "check_same_thread": False}
-        engine = create_engine(parsed, connect_args=arguments, pool_size=CONNECTIONS)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        name = str(url).partition(":")[0]
+        if parsed.drivername.startswith("sqlite"):
+            return _open_file(parsed)
+        if parsed.drivername.startswith("postgresql"):
+            return open_server(parsed)
+    except ModuleNotFoundError as error:
         raise ConfigError(
-            f"The database cannot be opened: {name}:// needs what is not installed, or the URL is wrong.",
-            "Write sqlite:///connector.db or postgresql+psycopg://user@host/database, and install its driver.",
+            f"The database cannot be opened: {name}:// needs the package {error.name}, which is not installed.",
+            "Install it: pip install 'partner-central-connector[postgres]'.",
         ) from error
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+        raise _unusable(name) from error
+    raise _unusable(name)
+
+
+def _unusable(name: str) -> ConfigError:
+    return ConfigError(
+        f"The database cannot be opened: {name}:// needs what is not installed, or the URL is wrong.",
+        f"Write sqlite:///connector.db or {DRIVER}://user@host/database.",
+    )
+
+
+def _open_file(parsed: URL) -> Engine:
+    # Enough connections to keep: opening one costs more than all that is done with it.
+    arguments = {"timeout": 30, "check_same_thread": False}
+    engine = create_engine(parsed, connect_args=arguments, pool_size=CONNECTIONS)
 
     @event.listens_for(engine, "do_connect")
     def keep_private(_dialect: Any, _record: Any, arguments: list[Any], _named: Any) -> None:
@@ -45,7 +71,9 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        # What is deleted is overwritten at once: customers' contacts stood in it.
+        keeping = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON")
+        for pragma in (*keeping, "foreign_keys=ON", "busy_timeout=30000"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
@@ -59,31 +87,42 @@ def _make_private(path: str) -> None:
 
 
 class Transactions:
-    """Read and write transactions on one engine. Within a process one write is under way at a time."""
+    """Read and write transactions on one engine.
+
+    On SQLite one write of a process is under way at a time, since the database takes one at a time anyhow. A server
+    takes many, each in READ COMMITTED: there the row locks and the revisions keep writers apart, and whoever locks
+    several rows locks operations before links, and links by their numbers (``nouns.lock_links``). ``actor`` is who
+    writes, for the audit trail.
+    """
+
+    actor: str = ""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writing = threading.Lock()
         self._keeps = engine.dialect.name == "sqlite"  # a server may have closed it meanwhile
+        self._writing: Any = threading.Lock() if self._keeps else nullcontext()
+        # Each statement of a reader sees what is committed; a server need not be told of a transaction for that.
+        self._reading = engine if self._keeps else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._kept: Connection | None = None
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with telling_outages(), self._engine.connect() as connection:
+        with telling_outages(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """One transaction. A commit that fails leaves nothing behind and stops all writing.
 
-        Its connection is kept for the next one: to borrow it each time costs more than what most of them do. One
-        that saw trouble is given back, and the next is a fresh one.
+        On SQLite its connection is kept for the next one: to borrow it each time costs more than what most of them
+        do. One that saw trouble is given back, and the next is a fresh one.
         """
         with telling_outages(), self._writing:
             connection, self._kept = self._kept or self._engine.connect(), None
             try:
                 with connection.begin():
                     begin_writing(connection)
+                    admit(self._engine, connection)
                     yield connection
             except BaseException:
                 connection.close()
@@ -101,6 +140,13 @@ class Transactions:
             connection.close()
 
 
+def admit(engine: Engine, connection: Connection) -> None:
+    """Let a write transaction go on only while the ledger is still owned by who owns it through this engine."""
+    owner: Owner | None = engine.get_execution_options().get(OWNER)
+    if owner is not None:
+        owner.admit(connection)
+
+
 def begin_writing(connection: Connection) -> None:
     """Make SQLite begin its transaction, as a writer from the start; a server has begun it already.
 
@@ -112,12 +158,37 @@ def begin_writing(connection: Connection) -> None:
         driver.execute("BEGIN IMMEDIATE")
 
 
+def begin_migrating(connection: Connection) -> None:
+    """As ``begin_writing``, for a migration: of two at once the second waits, however long, and finds all done."""
+    begin_writing(connection)
+    if connection.dialect.name != "sqlite":
+        connection.execute(_MIGRATE_ALONE)
+        connection.execute(_WAIT_AS_USUAL)
+
+
+_MIGRATE_ALONE = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('connector migration', 0)) "
+    "FROM (SELECT set_config('lock_timeout', '0', true)) AS patient"
+)
+_WAIT_AS_USUAL = text("SELECT set_config('lock_timeout', '40s', true)")
+
+
 @contextmanager
 def telling_outages() -> Iterator[None]:
-    """Whatever the database refuses becomes LedgerUnavailable, with its own first line as the reason."""
+    """Whatever the database refuses becomes LedgerUnavailable, with its own first line as the reason.
+
+    What passes by itself, such as two transactions that waited for each other, becomes TemporaryError.
+    """
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(". ")
-        message = f"The ledger cannot be used: {reason}."
-        raise LedgerUnavailable(message, "Nothing is written to AWS or Salesforce until it can.") from error
+    except sqlite3.Error as error:
+        raise _out(error) from error
+    except SQLAlchemyError as error:
+        is_file = isinstance(getattr(error, "orig", None), sqlite3.Error)
+        raise (_out(error) if is_file else told_by_server(error)) from error
+
+
+def _out(error: Exception) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"The ledger cannot be used: {reason_of(error)}.", "Nothing is written to AWS or Salesforce until it can."
+    )

@@ -6,7 +6,7 @@ Nothing here opens or ends a transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from functools import lru_cache
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    Table,
     Text,
     Update,
     and_,
@@ -24,12 +25,15 @@ from sqlalchemy import (
     cast,
     literal_column,
     select,
+    text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from connector.adapters.ledger.rows import LINK, OPERATION
+from connector.core.audit import overruled_in
 from connector.core.model import Association, Link, Mapped, Operation, Refusal, SentInvitation, Structure, Task
 from connector.errors import LedgerUnavailable, StaleVersion
 from connector.ports import LinkChanges, Rest
@@ -38,12 +42,15 @@ CHUNK = 500
 """Rows that are looked at together."""
 OPEN = OPERATION.c.state == literal_column("'open'")
 """As the index for it says, so that it is used."""
+FORGOTTEN = and_(LINK.c.presence != "flagged", LINK.c.mapped.is_(None))
+"""Nothing is to be learned about such a link until its record is flagged again."""
 
 _OPERATION = ("id", "action", "body", "intent", "client_token", "attempts", "ambiguous", "sent_at", "next_attempt_at")
+_DIGESTED = ("error", "body_sha256")
 LINKS: Select[Any] = select(
     *(column for column in LINK.c if column.name != "mapped"),
     cast(LINK.c.mapped, Text).label("mapped"),
-    *(OPERATION.c[name].label(f"operation_{name}") for name in (*_OPERATION, "error")),
+    *(OPERATION.c[name].label(f"operation_{name}") for name in (*_OPERATION, *_DIGESTED)),
 ).select_from(LINK.outerjoin(OPERATION, and_(OPERATION.c.link_id == LINK.c.id, OPEN)))
 """Every link with its open operation."""
 _BY_ID = LINKS.where(LINK.c.id == bindparam("link_id"))
@@ -79,6 +86,33 @@ def within(query: Any, connection: str, catalog: str, only: Sequence[str] | None
     return narrowed if only is None else narrowed.where(is_among(LINK.c.salesforce_id, only))
 
 
+def lock_links(connection: Connection, numbers: Collection[int]) -> None:
+    """Lock links for the rest of a transaction that changes several, in the one order that everybody keeps.
+
+    Two transactions that lock the same links in different orders wait for each other for ever. SQLite has one writer.
+    """
+    if len(numbers) > 1 and connection.dialect.name != "sqlite":
+        query = select(LINK.c.id).where(LINK.c.id.in_(numbers)).order_by(LINK.c.id)
+        connection.execute(query.with_for_update(key_share=True))
+
+
+def in_turn(connection: Connection, *names: str) -> None:
+    """Wait until no other transaction is under way that was given the same names.
+
+    For what reads some rows to decide on others, where no row lock tells two writers of each other.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_IN_TURN, {"names": " ".join(names)})
+
+
+_IN_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || :names, 0))")
+
+
+def upsert(table: Table, dialect: str) -> Any:
+    """An INSERT that takes ``on_conflict_do_update``; both dialects write it alike."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
 def links_of(connection: str, catalog: str, only: Sequence[str] | None = None) -> Any:
     """The query for whole links with their open operations."""
     return within(LINKS, connection, catalog, only)
@@ -94,7 +128,7 @@ def read_link(connection: Connection, link_id: int) -> Link:
     return to_link(row)
 
 
-TOUCHED: Mapping[str, Any] = {"rest_status": "", "rest_message": "", "write_back_at": None}
+TOUCHED: Mapping[str, Any] = {"rest_status": "", "rest_code": "", "rest_message": "", "write_back_at": None}
 
 
 def touched(now: datetime) -> dict[str, Any]:
@@ -104,13 +138,25 @@ def touched(now: datetime) -> dict[str, Any]:
 
 def to_resting(rest: Rest, now: datetime) -> dict[str, Any]:
     """The columns of a link at rest."""
+    is_over = {} if is_waiting(rest) else {"asked": None}
     return {
+        **is_over,
         "rest_status": rest.status,
+        "rest_code": rest.code,
         "rest_message": rest.message,
         "due_at": rest.until,
         "write_back_at": now if rest.show else None,
         **({"changed_at": now} if rest.news else {}),
     }
+
+
+WAITING = ("Pending", "In progress")
+"""The statuses of links at rest that are still under way."""
+
+
+def is_waiting(rest: Rest) -> bool:
+    """Whether what a person asked for is still under way."""
+    return rest.status in WAITING
 
 
 def to_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +210,8 @@ def set_facts(
     as_seen = {**values, **about, "seen_revision": link.revision}
     if connection.execute(_setting(names, as_seen=True), as_seen).rowcount:
         known: dict[str, Any] = {name: value for name, value in changes.items() if name in _FACTS}
+        if "asked" in columns:
+            known["asked"] = columns["asked"]
         return replace(link, revision=link.revision + 1, **known, **more)
     if only_as_seen:
         raise StaleVersion(f"The facts of {link.salesforce_id} have changed since they were planned with.")
@@ -201,6 +249,8 @@ def to_link(row: Row[Any]) -> Link:
         changed_at=row.changed_at,
         shown=row.shown or {},
         write_back_error=row.write_back_error,
+        cause=row.cause,
+        asked=row.asked,
     )
 
 
@@ -223,11 +273,12 @@ def _to_operation(row: Row[Any]) -> Operation:
         sent_at=row.operation_sent_at,
         next_attempt_at=row.operation_next_attempt_at,
         error=row.operation_error,
+        body_sha256=row.operation_body_sha256,
     )
 
 
 def to_history(row: Row[Any]) -> Structure:
-    """One line of a link's story."""
+    """One line of a link's story; who caused it is told by the audit trail."""
     at = row.finished_at or row.sent_at or row.created_at
     return {
         "at": at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None,
@@ -236,5 +287,5 @@ def to_history(row: Row[Any]) -> Structure:
         "attempts": row.attempts,
         "error": row.error or None,
         "response": row.response,
-        "overrules": [path for path, _ in (row.intent or {}).get("overrules", ())],
+        "overrules": overruled_in(row.intent),
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, inspect, text
 
 from connector.adapters.ledger.engine import telling_outages
+from connector.adapters.ledger.postgres import OWN_SCHEMA
 from connector.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,18 +19,29 @@ if TYPE_CHECKING:
 def _config(engine: Engine, migrations: Path) -> Config:
     from alembic.config import Config
 
-    config = Config()
+    # Its default is whatever standard output was when Alembic was imported.
+    config = Config(stdout=sys.stdout)
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["engine"] = engine
     return config
 
 
 def current(engine: Engine) -> str:
-    """The revision the database is at, "" when it is empty. Raises LedgerUnavailable."""
+    """The revision the database is at, "" when it is empty.
+
+    Raises LedgerUnavailable, and UserError where the schema is another application's that Alembic looks after too.
+    """
     with telling_outages(), engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+        tables = inspect(connection)
+        if not tables.has_table("alembic_version"):
             return ""
-        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+        revision = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+        if revision and not tables.has_table("link"):
+            raise UserError(
+                f"The schema is another application's: its alembic_version says {revision}, and it has no ledger.",
+                f"Let us not mix them: {OWN_SCHEMA}",
+            )
+        return revision
 
 
 def newest(engine: Engine, migrations: Path) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, not_, select, update
 
 from connector.adapters.ledger.engine import Transactions
-from connector.adapters.ledger.nouns import is_among, touched, within
+from connector.adapters.ledger.nouns import FORGOTTEN, in_turn, is_among, lock_links, touched, upsert, within
 from connector.adapters.ledger.rows import LINK, SIGHTING
 from connector.core.diff import is_newer
 from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
@@ -21,6 +21,7 @@ FIRST_REFRESH = timedelta(minutes=10)
 """How long after a submission AWS's own side is read first: until then it has nothing to say."""
 
 _LEARN = update(LINK).where(LINK.c.id == bindparam("link_id"))
+_ONE = (SIGHTING.c.connection, SIGHTING.c.catalog, SIGHTING.c.opportunity_id)
 _COLUMNS = ("id", "salesforce_id", "opportunity_id", "candidate_id", "existing", "task")
 _FACTS = select(*(LINK.c[name] for name in _COLUMNS))
 
@@ -34,7 +35,9 @@ class Sightings(Transactions):
             return 0
         key = (connection, catalog)
         with self._write() as writing:
+            in_turn(writing, "sightings", *key)
             _keep(writing, *key, summaries)
+            _lock(writing, *key, summaries)
             told = _told_to_linked(writing, *key, summaries)
             found = _candidates_of_unlinked(writing, *key, summaries)
             for status, rows in told.items():
@@ -58,16 +61,31 @@ def _keep(writing: Connection, connection: str, catalog: str, summaries: Sequenc
         *here, is_among(SIGHTING.c.opportunity_id, list(told))
     )
     known = {row.opportunity_id: row.partner_identifier for row in writing.execute(query)}
-    new = [i for i in told if i not in known]
-    if new:
-        rows = [
-            {"connection": connection, "catalog": catalog, "opportunity_id": i, "partner_identifier": told[i]}
-            for i in new
-        ]
-        writing.execute(insert(SIGHTING), rows)
-    for opportunity_id in (i for i in known if known[i] != told[i]):
-        statement = update(SIGHTING).where(*here, SIGHTING.c.opportunity_id == opportunity_id)
-        writing.execute(statement.values(partner_identifier=told[opportunity_id]))
+    rows = [
+        {"connection": connection, "catalog": catalog, "opportunity_id": i, "partner_identifier": told[i]}
+        for i in told
+        if known.get(i) != told[i]
+    ]
+    if rows:
+        keeping = upsert(SIGHTING, writing.dialect.name)
+        identifier = {"partner_identifier": keeping.excluded.partner_identifier}
+        writing.execute(keeping.on_conflict_do_update(index_elements=_ONE, set_=identifier), rows)
+
+
+def _lock(writing: Connection, connection: str, catalog: str, summaries: Sequence[Structure]) -> None:
+    """Lock every link that may learn something, linked or not, before any is changed."""
+    if writing.dialect.name == "sqlite":
+        return
+    numbers = within(select(LINK.c.id), connection, catalog)
+    linked = numbers.where(is_among(LINK.c.opportunity_id, [summary["Id"] for summary in summaries]))
+    unlinked = numbers.where(is_among(LINK.c.salesforce_id, _records_in(summaries)), LINK.c.opportunity_id == "")
+    lock_links(writing, {*writing.execute(linked).scalars(), *writing.execute(unlinked).scalars()})
+
+
+def _records_in(summaries: Sequence[Structure]) -> list[str]:
+    """The Salesforce ids that these summaries carry."""
+    identifiers = [str(summary.get("PartnerOpportunityIdentifier") or "") for summary in summaries]
+    return sorted({to_id18(identifier) for identifier in identifiers if is_id(identifier)})
 
 
 def find_sightings(reading: Connection, connection: str, catalog: str, identifiers: Sequence[str]) -> dict[str, str]:
@@ -122,9 +140,9 @@ def _told_to_linked(
 ) -> dict[_Told, dict[int, Structure]]:
     """What linked records learn: the opportunity as it is now known, by link."""
     by_id = {summary["Id"]: summary for summary in summaries}
-    query = within(_FACTS, connection, catalog).where(is_among(LINK.c.opportunity_id, list(by_id)))
+    query = within(_FACTS, connection, catalog).where(is_among(LINK.c.opportunity_id, list(by_id)), not_(FORGOTTEN))
     told: dict[_Told, dict[int, Structure]] = {}
-    for row in writing.execute(query.with_for_update()):
+    for row in writing.execute(query.with_for_update(key_share=True)):
         summary, existing = by_id[row.opportunity_id], row.existing or {}
         if not is_newer(summary, existing) or _is_known(summary, existing):
             continue
@@ -145,14 +163,13 @@ def _candidates_of_unlinked(
     writing: Connection, connection: str, catalog: str, summaries: Sequence[Structure]
 ) -> dict[int, str]:
     """Records without an opportunity learn of one at AWS that carries their id: the opportunity's id, by link."""
-    identifiers = [str(summary.get("PartnerOpportunityIdentifier") or "") for summary in summaries]
-    ids = sorted({to_id18(identifier) for identifier in identifiers if is_id(identifier)})
+    ids = _records_in(summaries)
     if not ids:
         return {}
     seen = find_sightings(writing, connection, catalog, ids)
-    query = within(_FACTS, connection, catalog, ids).where(LINK.c.opportunity_id == "")
+    query = within(_FACTS, connection, catalog, ids).where(LINK.c.opportunity_id == "", not_(FORGOTTEN))
     return {
         row.id: seen[row.salesforce_id]
-        for row in writing.execute(query.with_for_update())
+        for row in writing.execute(query.with_for_update(key_share=True))
         if row.candidate_id != seen.get(row.salesforce_id, row.candidate_id)
     }
