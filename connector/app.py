@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import gc
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connector import __version__
-from connector.adapters.clock import SystemClock
+from connector.adapters.clock import Stopping, SystemClock
 from connector.adapters.ledger import Ledger, LedgerLock, open_engine
 from connector.adapters.ledger import schema as ledger_schema
 from connector.adapters.partner_central import (
     WRITES,
     Paces,
     PartnerCentralClient,
-    PartnerCentralSettings,
     Spent,
     input_shape,
 )
 from connector.adapters.salesforce import SalesforceClient
-from connector.adapters.salesforce_auth import SalesforceSettings
 from connector.config import Config, Connection
 from connector.core.edits import Policy
 from connector.core.eta import DAY, Quota
-from connector.core.guard import Limits
 from connector.core.mapping import CompiledMapping
 from connector.core.selection import to_id18
-from connector.errors import FileProblem, MappingError, UserError, WrongAccount
-from connector.mapping_files import digest_of, load_mapping, shown_path
+from connector.errors import UserError, WrongAccount
+from connector.mapping_files import Compiled, compile_mappings
 from connector.ports import Organization
 from connector.resources import packaged
+from connector.settings import guard_limits, partner_central_settings, salesforce_settings
 from connector.sync import Context
 
 if TYPE_CHECKING:
@@ -72,13 +68,17 @@ class App:
     """A configuration with everything built from it, each part when it is first needed.
 
     ``notes``: what the services tell of themselves is kept in the ledger; not for a command that only looks.
+    ``actor``: who this process acts as, for the audit trail. Each connection has a stop, a clock and clients of its
+    own; what AWS allows an account is shared.
     """
 
     config: Config
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     only: str | None = None
     notes: bool = True
+    actor: str = ""
     _clients: dict[str, SalesforceClient] = field(default_factory=dict)
+    _callers: dict[str, PartnerCentralClient] = field(default_factory=dict)
     _recorded: dict[str, int] = field(default_factory=dict)
     _has_ledger: bool = False
 
@@ -104,7 +104,16 @@ class App:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.engine)
+        ledger = Ledger(self.engine)
+        ledger.actor = self.actor
+        return ledger
+
+    def close(self) -> None:
+        """Part from the database, as one says goodbye to a server; whoever asks for more is connected anew."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
 
     @property
     def is_embedded(self) -> bool:
@@ -139,26 +148,24 @@ class App:
             )
 
     @contextmanager
-    def owning_ledger(self) -> Iterator[None]:
-        """Own the ledger while the block runs. Raises LedgerBusy when another process does."""
-        with LedgerLock(self.engine), _collecting_seldom():
+    def owning_ledger(self, *, shared: bool = False) -> Iterator[None]:
+        """Own the ledger while the block runs, ``shared`` together with other workers.
+
+        Raises LedgerBusy when another process does, or took it over.
+        """
+        with LedgerLock(self.engine, shared=shared, lost=self.stopping.set), _collecting_seldom():
             self.require_ledger()
             yield
 
     @cached_property
     def mappings(self) -> dict[str, CompiledMapping]:
         """The compiled mapping of each connection; all problems of all files at once."""
-        compiled: dict[str, CompiledMapping] = {}
-        problems: list[FileProblem] = []
-        for name, connection in self.connections.items():
-            try:
-                compiled[name] = load_mapping(connection.mapping, shown_path(connection.mapping))
-            except MappingError as error:
-                problems += error.problems
-        if problems:
-            found = tuple(sorted(set(problems)))
-            raise MappingError(f"The mapping has {len(found)} problem{'s' * (len(found) != 1)}.", problems=found)
-        return compiled
+        return {name: one.mapping for name, one in self.compiled.items()}
+
+    @cached_property
+    def compiled(self) -> Mapping[str, Compiled]:
+        """As ``mappings``, each with its version."""
+        return compile_mappings({name: one.mapping for name, one in self.connections.items()})
 
     @cached_property
     def contexts(self) -> dict[str, Context]:
@@ -166,21 +173,54 @@ class App:
         return {name: self._context(name, connection) for name, connection in self.connections.items()}
 
     def _context(self, name: str, connection: Connection) -> Context:
+        stopping = self.stopping.child()
+        clock = SystemClock(stopping)
         return Context(
             name=name,
             mapping=self.mappings[name],
-            salesforce=self.salesforce(name),
-            partner_central=self._partner_central(name, connection),
+            salesforce=self.salesforce(name, clock),
+            partner_central=self._partner_central(name, connection, clock, stopping),
             ledger=self.ledger,
-            clock=self.clock,
-            mapping_digest=digest_of(connection.mapping),
+            clock=clock,
+            actor=self.actor,
+            mapping_digest=self.compiled[name].digest,
             limits=guard_limits(connection),
             policy=self.policy(name),
             refresh_every=self.config.schedule.refresh,
             reads_per_day=connection.partner_central.quota.reads_per_day,
             in_flight=connection.partner_central.in_flight,
-            stopping=self.stopping,
+            stopping=stopping,
         )
+
+    @property
+    def opened(self) -> dict[str, Context]:
+        """The contexts that were made so far, for whoever only looks: none is made for that."""
+        return dict(self.__dict__.get("contexts", {}))
+
+    def adopt(self, config: Config, compiled: Mapping[str, Compiled]) -> None:
+        """Go on with another configuration of the same ledger; what is built stays until ``renew`` or ``forget``."""
+        self.config, self.compiled = config, compiled
+        self.mappings = {name: one.mapping for name, one in compiled.items()}
+
+    def renew(self, name: str) -> Context:
+        """Build all of one connection anew, as the configuration now has it. The others keep what they have."""
+        context = self._context(name, self.connections[name])
+        self.contexts = {**self.contexts, name: context}
+        return context
+
+    def release(self, context: Context) -> None:
+        """A connection's work has ended: count its last calls and close what it used. It may be renewed."""
+        try:
+            self.record_usage(context)
+        finally:
+            self._clients[context.name].close()
+            if (client := self._callers.pop(context.name, None)) is not None:
+                client.close()
+
+    def forget(self, name: str) -> None:
+        """A connection was released for good."""
+        self.contexts = {other: context for other, context in self.contexts.items() if other != name}
+        self._clients.pop(name, None)
 
     def policy(self, name: str) -> Policy:
         """What a connection's mapping and configuration say about edits; asks no service."""
@@ -189,23 +229,29 @@ class App:
         needs_account = self.connections[name].partner_central.launch_needs_account
         return Policy(mapping.owned_paths, mapping.owned_by_aws, shape, needs_account)
 
-    def salesforce(self, name: str) -> SalesforceClient:
+    def salesforce(self, name: str, clock: SystemClock | None = None) -> SalesforceClient:
         """A Salesforce client that knows what was spent of the day's allowance."""
         self.config.require_set()
-        client = SalesforceClient(salesforce_settings(self.connections[name]), clock=self.clock)
+        client = SalesforceClient(salesforce_settings(self.connections[name]), clock=clock or self.clock)
         if self.has_ledger:
             client.spent_before = self.ledger.usage(name, SALESFORCE_CALLS, self.clock.now())
         self._clients[name] = client
+        self._recorded.pop(name, None)
         return client
 
     @cached_property
     def paces(self) -> Paces:
         """The AWS quotas' buckets, which connections to the same account share."""
-        return Paces(self.clock, self.stopping)
+        return Paces(self.clock)
 
-    def _partner_central(self, name: str, connection: Connection) -> PartnerCentralClient:
+    def _partner_central(
+        self, name: str, connection: Connection, clock: SystemClock, stopping: Stopping
+    ) -> PartnerCentralClient:
         self.config.require_set()
-        return PartnerCentralClient(partner_central_settings(connection), self._spent(name), self.clock, self.paces)
+        spent, settings = self._spent(name), partner_central_settings(connection)
+        client = PartnerCentralClient(settings, spent, clock, self.paces, stopping)
+        self._callers[name] = client
+        return client
 
     def _spent(self, name: str) -> Spent:
         return Spent(
@@ -232,7 +278,7 @@ class App:
             return [name]
         accounts = {other: self.ledger.watermark(other, AWS_ACCOUNT) for other in self.config.connections}
         # What the ledger knew before counts as well: this time the account may not have been told.
-        ours = {account, accounts[name]} - {""}
+        ours = {account, accounts.get(name, "")} - {""}
         return [other for other, known in accounts.items() if other == name or known in ours]
 
     def _remember_account(self, name: str, bucket: str) -> None:
@@ -261,6 +307,20 @@ class App:
             per_day=per_day,
             until_free=min((sent_at for sent_at in first if sent_at is not None), default=since + DAY) - since,
         )
+
+    def resume(self, context: Context, free_in: float | None, *, after_others: bool) -> None:
+        """Go on with a connection and its AWS account, which other processes may have had meanwhile.
+
+        ``free_in``: in how many seconds the next write may leave, None where nobody knows.
+        """
+        self._callers[context.name].resume(free_in, after_others=after_others)
+        if after_others:
+            in_all = self.ledger.usage(context.name, SALESFORCE_CALLS, self.clock.now())
+            self._clients[context.name].recount(in_all)
+
+    def free_in(self, context: Context) -> float:
+        """In how many seconds the next write of the account may leave."""
+        return self._callers[context.name].free_in
 
     def record_usage(self, context: Context) -> None:
         """Add the calls made since this was last done to the ledger."""
@@ -301,16 +361,20 @@ class App:
 
         Asks no service and notes nothing. Raises WrongAccount.
         """
-        before = self._noted(context, CATALOG)
+        self.refuse_catalog(*context.key)
+
+    def refuse_catalog(self, name: str, catalog: str) -> None:
+        """As ``verify_catalog``, of a connection that is only configured."""
+        before = self.ledger.watermark(name, CATALOG) if self.has_ledger else ""
         if not before and self.has_ledger:
             # A ledger that an older version filled says it by its links.
-            found = self.ledger.catalogs(context.name)
-            before = context.catalog if context.catalog in found else "".join(found[:1])
-        if before and before != context.catalog:
+            found = self.ledger.catalogs(name)
+            before = catalog if catalog in found else "".join(found[:1])
+        if before and before != catalog:
             raise WrongAccount(
-                f"config.yaml says catalog {context.catalog} for connection {context.name}, but the ledger was filled "
+                f"config.yaml says catalog {catalog} for connection {name}, but the ledger was filled "
                 f"from {before}, whose ids stand in the records.",
-                f"Set it back to {before}, or give {context.catalog} a connection of its own name.",
+                f"Set it back to {before}, or give {catalog} a connection of its own name.",
             )
 
     def verify_account(self, context: Context, account_id: str) -> None:
@@ -334,60 +398,3 @@ class App:
                     f"but {where} {expected}.",
                     "Correct login_url or organization_id, or give this org a connection of its own.",
                 )
-
-
-def guard_limits(connection: Connection) -> Limits:
-    """The core's plain limits."""
-    return Limits(**connection.limits.model_dump())
-
-
-def salesforce_settings(connection: Connection) -> SalesforceSettings:
-    """The adapter's plain settings."""
-    section = connection.salesforce
-    auth = section.auth
-    secrets = {
-        name: getattr(auth, name).get_secret_value()
-        for name in ("client_secret", "private_key", "token")
-        if getattr(auth, name, None) is not None
-    }
-    plain = {
-        name: getattr(auth, name)
-        for name in ("client_id", "username", "audience", "instance_url")
-        if getattr(auth, name, None) is not None
-    }
-    return SalesforceSettings(
-        login_url=section.login_url,
-        method=auth.method,
-        api_version=section.api_version,
-        ca_bundle=section.ca_bundle,
-        proxy=section.proxy,
-        timeout=section.timeout,
-        daily_api_share=section.daily_api_share,
-        **plain,
-        **secrets,
-    )
-
-
-def partner_central_settings(connection: Connection) -> PartnerCentralSettings:
-    """The adapter's plain settings."""
-    section = connection.partner_central
-    return PartnerCentralSettings(
-        catalog=section.catalog,
-        region=section.region,
-        profile=section.profile,
-        role_arn=section.role_arn,
-        external_id=section.external_id,
-        endpoint_url=section.endpoint_url,
-        ca_bundle=section.ca_bundle,
-        proxy=section.proxy,
-        connect_timeout=section.connect_timeout,
-        read_timeout=section.read_timeout,
-        writes_per_second=section.quota.writes_per_second,
-        reads_per_second=section.quota.reads_per_second,
-        writes_per_day=section.quota.writes_per_day,
-        reads_per_day=section.quota.reads_per_day,
-        in_flight=section.in_flight,
-        user_agent=section.user_agent or f"partner-central-connector|{__version__}|Salesforce|v1",
-        product=f"partner-central-connector/{__version__}",
-        debug_log=section.debug_log,
-    )

@@ -1,6 +1,7 @@
 """APScheduler as a clock in one process: calls each job again some time after it ended, until told to stop.
 
-A job that runs long is neither doubled nor dropped: its next run is only set once it is over. No logic here.
+A job that runs long is neither doubled nor dropped: its next run is only set once it is over. Jobs come in groups that
+begin and end by themselves, and none waits for another: a thread is made where none is idle. No logic here.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
+
+from connector import tracing
 
 logger = logging.getLogger(__name__)
 
 GRACE = 13.0
 """Seconds that work in flight has to end after SIGTERM; an operation cut off then is looked up at the next start."""
+THREADS = 10_000
+"""No limit: a loop that hangs keeps its thread, and must not keep another one from getting one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,82 +36,195 @@ class Job:
     run: Callable[[], None]
 
 
-class Scheduler:
-    """Runs jobs, each in a thread of its own, until ``stopping`` is set."""
+def _nothing() -> None:
+    """For a group whose end is no news."""
 
-    def __init__(self, jobs: Sequence[Job], stopping: threading.Event) -> None:
-        self._jobs = jobs
+
+@dataclass(eq=False)
+class Group:
+    """Jobs that end together, once ``stopping`` is set and the group was retired: then ``over`` is called, once.
+
+    Until ``over`` has returned, the group counts as in flight. It must not raise.
+    """
+
+    stopping: threading.Event
+    over: Callable[[], None] = _nothing
+    under_way: set[str] = field(default_factory=set)
+    is_retired: bool = False
+    is_over: bool = False
+
+
+class Scheduler:
+    """Runs jobs, each in a thread of its own, until ``stopping`` is set.
+
+    ``signals`` are those that came in before it ran; ``on_hangup`` is called, as a job, for one or more SIGHUP.
+    """
+
+    def __init__(
+        self,
+        stopping: threading.Event,
+        on_hangup: Callable[[], None] = _nothing,
+        signals: SimpleQueue[int] | None = None,
+    ) -> None:
+        from apscheduler.schedulers.background import BackgroundScheduler
+
         self._stopping = stopping
-        self._running: set[str] = set()
-        self._starting = threading.Lock()
+        # A handler may interrupt anything in the main thread, an event's own lock included; a SimpleQueue bears that.
+        self._signals: SimpleQueue[int] = signals if signals is not None else SimpleQueue()
+        self._guard = threading.Lock()
+        self._groups: list[Group] = []
+        self._is_asked = threading.Event()
+        self._on_hangup = on_hangup
+        self._own = Group(stopping)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="loop")
+        self._clock: Any = BackgroundScheduler(
+            executors={"default": _executor_of(self._pool)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True},
+            timezone=UTC,
+        )
+
+    def add(self, jobs: Sequence[Job], group: Group | None = None) -> None:
+        """Run these from now on. Nothing happens once the group is retired or all is stopping."""
+        group = group or self._own
+        with self._guard:
+            may_begin = self._join(group)
+        for job in jobs if may_begin else ():
+            self._plan(group, job, timedelta(0))
+
+    def once(self, job: Job, group: Group | None = None) -> None:
+        """Run it now, but not again, unless it is under way."""
+        group = group or self._own
+        with self._guard:
+            if not self._join(group) or job.name in group.under_way:
+                return
+            group.under_way.add(job.name)
+        self._pool.submit(self._run, group, job, repeats=False)
+
+    def is_under_way(self, job: Job, group: Group) -> bool:
+        with self._guard:
+            return job.name in group.under_way
+
+    def retire(self, group: Group) -> None:
+        """Begin no job of the group any more; what is under way ends by itself, and then ``over`` is called."""
+        with self._guard:
+            group.is_retired = True
+            is_last = self._is_last(group)
+        if is_last:
+            self._end(group)
 
     def run(self) -> None:
         """Run until told to stop; SIGTERM and SIGINT do that. Returns once what was in flight is over."""
-        from apscheduler.executors.pool import ThreadPoolExecutor
-        from apscheduler.schedulers.background import BackgroundScheduler
-
-        # A handler may interrupt anything in this thread, the event's own lock included; a SimpleQueue bears that.
-        told: SimpleQueue[int] = SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: told.put(number))
-        scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(max(len(self._jobs), 1))},
-            # Two, since a job plans its next run while APScheduler still counts the one that just ended.
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 2},
-            timezone=UTC,
-        )
-        for job in self._jobs:
-            self._plan(scheduler, job, timedelta(0))
-        scheduler.start()
-        self._await_stop(told)
-        scheduler.pause()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self._signals.put(number))
+        self._clock.start()
+        self._await_stop()
+        self._clock.pause()
         # Waits until APScheduler's own thread is past handing out what was due, which must not meet a closed pool.
-        scheduler.remove_all_jobs()
+        self._clock.remove_all_jobs()
+        with self._guard:
+            groups = list(self._groups)
+        for group in groups:
+            self.retire(group)
         self._await_end()
-        scheduler.shutdown(wait=False)
+        self._clock.shutdown(wait=False)
 
-    def _await_stop(self, told: SimpleQueue[int]) -> None:
+    def _await_stop(self) -> None:
         while not self._stopping.is_set():
+            if self._is_asked.is_set():
+                # Where one is under way, this is asked again a second later, so that no SIGHUP is lost.
+                self.once(Job("reload", timedelta(0), self._answer_hangup))
             try:
-                told.get(timeout=1.0)
+                number = self._signals.get(timeout=1.0)
             except Empty:
                 continue
-            self._stopping.set()
+            if number == signal.SIGHUP:
+                self._is_asked.set()
+            else:
+                self._stopping.set()
 
-    def _plan(self, scheduler: Any, job: Job, after: timedelta) -> None:
-        scheduler.add_job(
-            self._run_once,
+    def _answer_hangup(self) -> None:
+        self._is_asked.clear()
+        self._on_hangup()
+
+    def _join(self, group: Group) -> bool:
+        """Count the group in, so that its end is waited for. False once it, or all, is stopping."""
+        if group.is_retired or group.stopping.is_set() or self._stopping.is_set():
+            return False
+        if group not in self._groups:
+            self._groups.append(group)
+        return True
+
+    def _plan(self, group: Group, job: Job, after: timedelta) -> None:
+        # A job of its own to APScheduler each time: of one that it counts as running still, it would drop the next run.
+        self._clock.add_job(
+            self._begin,
             "date",
             run_date=datetime.now(UTC) + after,
-            args=[scheduler, job],
-            id=job.name,
-            replace_existing=True,
+            args=[group, job],
         )
 
-    def _run_once(self, scheduler: Any, job: Job) -> None:
-        with self._starting:
-            if self._stopping.is_set():
+    def _begin(self, group: Group, job: Job) -> None:
+        with self._guard:
+            if not self._join(group) or job.name in group.under_way:
                 return
-            self._running.add(job.name)
+            group.under_way.add(job.name)
+        self._run(group, job, repeats=True)
+
+    def _run(self, group: Group, job: Job, *, repeats: bool) -> None:
         try:
             job.run()
+        except Exception:
+            logger.exception("%s failed where it must not.", job.name, extra={"event": "job_crashed"})
         finally:
-            with self._starting:
-                self._running.discard(job.name)
-            if not self._stopping.is_set():
-                self._plan(scheduler, job, job.every)
+            with self._guard:
+                group.under_way.discard(job.name)
+                is_last = self._is_last(group)
+                repeats = repeats and not group.is_retired
+            if is_last:
+                self._end(group)
+            elif repeats and not self._stopping.is_set():
+                self._plan(group, job, job.every)
+
+    def _is_last(self, group: Group) -> bool:
+        """Whether the group has come to its end, told only once."""
+        if not group.is_retired or group.under_way or group.is_over:
+            return False
+        group.is_over = True
+        return True
+
+    def _end(self, group: Group) -> None:
+        try:
+            group.over()
+        except Exception:
+            logger.exception("The end of a connection failed where it must not.", extra={"event": "job_crashed"})
+        finally:
+            with self._guard:
+                if group in self._groups:
+                    self._groups.remove(group)
 
     def _await_end(self) -> None:
         waiting = threading.Event()
         for _ in range(int(GRACE * 10)):
-            if not self._names_running():
+            if not self._in_flight():
                 return
             waiting.wait(0.1)
-        names = ", ".join(self._names_running())
+        names = ", ".join(name for group in self._in_flight() for name in sorted(group.under_way))
         logger.warning("Still in flight, looked up at the next start: %s.", names, extra={"event": "cut_off"})
+        tracing.stop()
         logging.shutdown()
         os._exit(0)
 
-    def _names_running(self) -> list[str]:
-        with self._starting:
-            return sorted(self._running)
+    def _in_flight(self) -> list[Group]:
+        with self._guard:
+            return list(self._groups)
+
+
+def _executor_of(pool: ThreadPoolExecutor) -> Any:
+    """APScheduler runs its jobs in these threads, which others may use as well."""
+    from apscheduler.executors.pool import BasePoolExecutor
+
+    class Threads(BasePoolExecutor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(pool)
+
+    return Threads()

@@ -3,7 +3,7 @@
 This package builds nothing and connects to nothing. Secrets never reach a message, a repr or a log.
 """
 
-from connector.config.load import Config, load, locate
+from connector.config.load import Config, documents_of, load, locate
 from connector.config.models import (
     AccessToken,
     ClientCredentials,
@@ -29,6 +29,7 @@ __all__ = [
     "Quota",
     "Salesforce",
     "Schedule",
+    "documents_of",
     "load",
     "locate",
 ]

@@ -25,15 +25,15 @@ class Complaint:
     about: Literal["value", "absence", "presence"] = "value"
 
 
-def to_complaints(error: ValidationError, tree: Any) -> Iterator[Complaint]:
-    """One complaint for each error; ``tree`` is what was validated."""
+def to_complaints(error: ValidationError, tree: Any, shown: Callable[[Steps], Steps]) -> Iterator[Complaint]:
+    """One complaint for each error; ``tree`` is what was validated, ``shown`` how a path is called in its own file."""
     for details in error.errors(include_url=False, include_input=False):
         path, parent = resolve(details["loc"], tree)
         kind = details["type"]
         if kind.startswith("union_tag"):
             path = (*path, "method")
         message, cure = EXPLANATIONS.get(kind, explain_otherwise)(details, path, parent)
-        yield Complaint(path, f"{name_of(path)} {message}", cure, ABOUT.get(kind, "value"))
+        yield Complaint(path, f"{name_of(shown(path))} {message}", cure, ABOUT.get(kind, "value"))
 
 
 def name_of(path: Steps) -> str:
@@ -184,6 +184,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     "model_attributes_type": explain_section,
     "dict_type": explain_section,
     "too_short": always("names no connection.", "Add one, as in config.example.yaml."),
+    "tuple_type": always("must be a list.", "Write it as [one, another]."),
     "string_type": explain_text,
     "string_too_short": EMPTY,
     "string_pattern_mismatch": explain_name,

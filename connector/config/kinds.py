@@ -147,6 +147,16 @@ def to_file(value: Any, info: ValidationInfo) -> Any:
     return path
 
 
+def to_directory(value: Any, info: ValidationInfo) -> Any:
+    """An existing directory, relative to config.yaml's."""
+    if not isinstance(value, (str, Path)):
+        raise refusal("must be the path of a directory.", "Put it in quotes.")
+    path = _absolute(str(value), info)
+    if not path.is_dir():
+        raise refusal(f"names {path}, and there is no such directory.", "Check the path, or make it.")
+    return path
+
+
 def to_mapping_file(value: Any, info: ValidationInfo) -> Any:
     """As ``to_file``; a shipped mapping stands in where its name is given and no such file lies there."""
     if str(value) in SHIPPED_MAPPINGS and not _absolute(str(value), info).is_file():
@@ -242,6 +252,7 @@ ServiceUrl = Annotated[Text, AfterValidator(to_service_url)]
 HostUrl = Annotated[Text, AfterValidator(to_host_url)]
 ProxyUrl = Annotated[Text, AfterValidator(to_proxy_url)]
 DatabaseUrl = Annotated[Text, AfterValidator(to_database_url)]
+ExistingDirectory = Annotated[Path, BeforeValidator(to_directory)]
 ExistingFile = Annotated[Path, BeforeValidator(to_file)]
 MappingFiles = Annotated[tuple[Path, ...], BeforeValidator(to_mapping_files)]
 OrganizationId = Annotated[Text, AfterValidator(to_organization_id)]

@@ -27,6 +27,7 @@ from connector.config.kinds import (
     Count,
     DatabaseUrl,
     Duration,
+    ExistingDirectory,
     ExistingFile,
     HeaderText,
     HostUrl,
@@ -287,7 +288,8 @@ class Connection(Section):
     """Brakes on surprises; see below."""
 
 
-ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}\z")]
+CONNECTION_NAME = "[a-z0-9][a-z0-9_-]{0,62}"
+ConnectionName = Annotated[str, StringConstraints(pattern=rf"^{CONNECTION_NAME}\z")]
 
 
 class Web(Section):
@@ -342,6 +344,15 @@ class Fleet(Section):
     dead_after: Duration = timedelta(seconds=10)
     """How long after its last heartbeat a worker counts as dead and another one takes over."""
 
+    @field_validator("dead_after", mode="after")
+    @classmethod
+    def outlast_heartbeat(cls, dead_after: timedelta, info: ValidationInfo) -> timedelta:
+        """A worker that is late with one heartbeat is not dead."""
+        heartbeat = info.data.get("heartbeat")
+        if heartbeat is not None and dead_after < 2 * heartbeat:
+            raise refusal("is less than two heartbeats.", "Make it longer, or heartbeat shorter.")
+        return dead_after
+
 
 class ConfigFile(Section):
     """The whole file."""
@@ -360,9 +371,11 @@ class ConfigFile(Section):
     """Who is told of trouble; see below."""
     fleet: Fleet = Fleet()
     """How workers on several machines share the work; see below."""
+    connections_dir: ExistingDirectory | None = None
+    """A directory with a NAME.yaml for each connection: what stands under its name else. Paths as in config.yaml."""
     connections: Annotated[dict[ConnectionName, Connection], Field(min_length=1)]
     """One section for each pair of a Salesforce org and a Partner Central catalog, under a name of yours in a-z, 0-9, _
-    and -."""
+    and -. May be left out where connections_dir has them."""
 
 
 def secrets_in(value: Any) -> Iterator[str]:

@@ -6,8 +6,10 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
 
-from connector.adapters.partner_central.allowance import Allowance
+from connector.adapters.partner_central.allowance import Allowance, Share
 from connector.errors import TemporaryError
 from connector.ports import Clock
 
@@ -33,45 +35,64 @@ _EARLY = 0.001
 """A sleep that ends this many seconds early was not cut short, only rounded."""
 
 
+class Stopping(Protocol):
+    """A stop event, see ``adapters.clock``."""
+
+    def is_set(self) -> bool: ...
+
+    def child(self) -> threading.Event:
+        """An event that is set with this one, or alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who waits for a turn: a connection's own clock, whose sleep ends when its own ``stopping`` is set."""
+
+    clock: Clock
+    stopping: Stopping
+
+
 class Line:
-    """A lock that is given in the order of asking."""
+    """A lock that is given in the order of asking. Who is stopped leaves the line, and nobody else's place changes."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
+        self._waiting: deque[threading.Event] = deque()
         self._is_taken = False
 
-    def acquire(self) -> None:
+    def acquire(self, stopping: Stopping) -> bool:
+        """Wait for the lock; False, without it, when the caller is stopped first."""
         with self._guard:
             if not self._is_taken:
                 self._is_taken = True
-                return
-            mine = threading.Lock()
-            mine.acquire()
+                return True
+            # Set by whoever hands on, and by the caller's stop: both must wake it.
+            mine = stopping.child()
             self._waiting.append(mine)
         try:
-            mine.acquire()
+            mine.wait()
         except BaseException:
             # A second Ctrl-C in the main thread; those behind must not wait for it.
-            self._leave(mine)
+            if not self._is_left(mine):
+                self.release()
             raise
+        return not self._is_left(mine)
 
     def release(self) -> None:
         with self._guard:
-            self._hand_on()
-
-    def _leave(self, mine: threading.Lock) -> None:
-        with self._guard:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
+            if self._waiting:
+                self._waiting.popleft().set()
             else:
-                self._hand_on()
+                self._is_taken = False
 
-    def _hand_on(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().release()
-        else:
-            self._is_taken = False
+    def _is_left(self, mine: threading.Event) -> bool:
+        """Leave the line, unless the lock was handed over meanwhile."""
+        with self._guard:
+            if mine not in self._waiting:
+                return False
+            self._waiting.remove(mine)
+            return True
 
 
 class Turn:
@@ -80,6 +101,7 @@ class Turn:
     def __init__(self, depart: Callable[[], float], release: Callable[[], None]) -> None:
         self._depart = depart
         self._release = release
+        self._ending = threading.Lock()
         self.is_held = True
         self.left_at = -math.inf
 
@@ -89,9 +111,10 @@ class Turn:
         self.end()
 
     def end(self) -> None:
-        """The call is over, whether it has left or not."""
-        if self.is_held:
-            self.is_held = False
+        """The call is over, or takes too long to leave; whoever says so first lets the next one go."""
+        with self._ending:
+            is_first, self.is_held = self.is_held, False
+        if is_first:
             self._release()
 
 
@@ -103,13 +126,11 @@ class Pace:
     which nothing is known to have been sent; the first turn comes an interval later.
     """
 
-    def __init__(
-        self, allowance: Allowance, per_second: float, clock: Clock, stopping: threading.Event, since: float
-    ) -> None:
+    def __init__(self, allowance: Allowance, per_second: float, clock: Clock, since: float) -> None:
         self.allowance = allowance
         self._per_second = per_second
+        self._limits: dict[object, float] = {}
         self._clock = clock
-        self._stopping = stopping
         self._line = Line()
         self._guard = threading.Lock()
         self._margin = MARGIN
@@ -126,26 +147,52 @@ class Pace:
         """Seconds between two turns as things are."""
         return self._margin * self._stretch / self._per_second
 
-    def limit(self, per_second: float) -> None:
-        """Never be faster than this either."""
-        self._per_second = min(self._per_second, per_second)
+    def join(self, who: object, per_second: float) -> None:
+        """Another connection goes by it: never be faster than this either, until it leaves."""
+        with self._guard:
+            self._limits[who] = per_second
+            self._per_second = min(self._limits.values())
 
-    def enter(self) -> None:
+    def leave(self, who: object) -> None:
+        """Its limit counts no longer, unless it was the last; when the next call may leave stays as it is."""
+        with self._guard:
+            self._limits.pop(who, None)
+            self._per_second = min(self._limits.values(), default=self._per_second)
+
+    @property
+    def free_in(self) -> float:
+        """Seconds until the next call may leave, for whoever calls on the account after this process."""
+        return max(self._next - self.now(), 0.0)
+
+    def resume(self, free_in: float | None) -> None:
+        """Another process called on the account meanwhile, and left word when the next call may leave.
+
+        None where it left none: then as if it had called a moment ago.
+        """
+        self._not_before(self.now() + (self.interval if free_in is None else free_in))
+        self.allowance.recount()
+
+    def enter(self, caller: Caller) -> None:
         """Before anything is committed or signed: sit out a long pause and reserve one call of the day's.
 
-        Raises QuotaExhausted, or TemporaryError when the connector is stopping.
+        Raises QuotaExhausted, or TemporaryError when the caller is stopping.
         """
-        self._refuse_stopping()
+        _refuse_stopping(caller)
         while (until := self._next - LAST_STRETCH) > self.now():
-            self._sleep_until(until)
+            self._sleep_until(until, caller)
         self.allowance.take()
 
-    def wait_turn(self) -> Turn:
-        """Return when the next call may leave; the caller ends the turn. Raises TemporaryError when stopping."""
-        self._line.acquire()
+    def wait_turn(self, caller: Caller, on_next: Callable[[], None] = lambda: None) -> Turn:
+        """Return when the next call may leave; the caller ends the turn. Raises TemporaryError when it is stopping.
+
+        ``on_next`` is called once nobody is before the caller, while its own interval still runs.
+        """
+        if not self._line.acquire(caller.stopping):
+            _stop()
         try:
-            self._refuse_stopping()
-            self._not_before(self._wait() + self.interval)
+            _refuse_stopping(caller)
+            on_next()
+            self._not_before(self._wait(caller) + self.interval)
         except BaseException:
             self._line.release()
             raise
@@ -171,25 +218,18 @@ class Pace:
                 self._stretch = max(self._stretch * FASTER, 1.0)
                 self._margin = max(self._margin - MILDER, MARGIN)
 
-    def _wait(self) -> float:
+    def _wait(self, caller: Caller) -> float:
         """Give the instant of the turn. What a thread takes to wake up after it is not lost, see CATCH_UP."""
         while (due := self._next) > self.now():
-            self._sleep_until(due)
+            self._sleep_until(due, caller)
             if self._next == due:
                 return due
         return self.now()
 
-    def _sleep_until(self, moment: float) -> None:
-        self._clock.sleep(moment - self.now())
+    def _sleep_until(self, moment: float, caller: Caller) -> None:
+        caller.clock.sleep(moment - self.now())
         if self.now() < moment - _EARLY:
-            self._stop()
-
-    def _refuse_stopping(self) -> None:
-        if self._stopping.is_set():
-            self._stop()
-
-    def _stop(self) -> None:
-        raise TemporaryError("The connector is stopping; this is done at the next start.")
+            _stop()
 
     def _depart(self) -> float:
         now, interval = self.now(), self.interval
@@ -201,18 +241,27 @@ class Pace:
             self._next = max(self._next, moment)
 
 
+def _refuse_stopping(caller: Caller) -> None:
+    if caller.stopping.is_set():
+        _stop()
+
+
+def _stop() -> NoReturn:
+    raise TemporaryError("The connector is stopping; this is done at the next start.")
+
+
 class Paces:
     """The buckets of a process. Whoever reaches the same account gets the same ones."""
 
-    def __init__(self, clock: Clock, stopping: threading.Event) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stopping = stopping
         self._began = clock.monotonic()
         self._guard = threading.Lock()
         self._paces: dict[tuple[str, str], Pace] = {}
 
     def join(
         self,
+        who: object,
         account: str,
         name: str,
         *,
@@ -223,15 +272,23 @@ class Paces:
     ) -> Pace:
         """The bucket of an account's ``writes`` or ``reads``. Where limits differ, the smallest counts.
 
-        ``recorded``: calls of the account's last 24 hours in the ledger, whoever made them; ``unrecorded``: those of
-        the one who joins that are not there yet.
+        ``who`` joins until ``leave``. ``recorded``: calls of the account's last 24 hours in the ledger, whoever made
+        them; ``unrecorded``: those of the one who joins that are not there yet.
         """
         with self._guard:
             pace = self._paces.get((account, name))
             if pace is None:
-                allowance = Allowance(name, per_day, recorded, self._clock)
-                pace = Pace(allowance, per_second, self._clock, self._stopping, self._began)
+                allowance = Allowance(name, per_day, self._clock)
+                pace = Pace(allowance, per_second, self._clock, self._began)
                 self._paces[account, name] = pace
-            pace.limit(per_second)
-            pace.allowance.join(per_day, unrecorded)
+            pace.join(who, per_second)
+            pace.allowance.join(who, Share(per_day, recorded, unrecorded))
         return pace
+
+    def leave(self, who: object) -> None:
+        """A connection has ended. Its buckets stay: whoever comes to the account next keeps their distance."""
+        with self._guard:
+            paces = list(self._paces.values())
+        for pace in paces:
+            pace.leave(who)
+            pace.allowance.leave(who)

@@ -1,0 +1,107 @@
+"""From one configuration to the next while the daemon runs: what may take its place, and what that changes.
+
+Reads and compares; nothing is started or stopped here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from connector import config as configuration
+from connector.app import App
+from connector.config import Config, Connection, Schedule
+from connector.errors import UserError
+from connector.mapping_files import Compiled, compile_mappings
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Everything that a connection is made from; ``certificates`` tell one version of their files from another."""
+
+    connection: Connection
+    schedule: Schedule
+    mapping: str
+    certificates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """A configuration that may take the place of another. ``kept_back`` are sentences on what needs a restart."""
+
+    config: Config
+    compiled: Mapping[str, Compiled]
+    kept_back: tuple[str, ...]
+
+    @property
+    def versions(self) -> dict[str, Version]:
+        return versions_of(self.config, self.compiled)
+
+
+def read_again(app: App) -> Successor:
+    """Read config.yaml and all that it names. Raises ConnectorError, and changes nothing, where it cannot be used."""
+    new = configuration.load(app.config.path, os.environ)
+    if app.only is not None and app.only not in new.connections:
+        raise UserError(f"There is no connection {app.only!r} in {new.path} any more.", "This daemon runs that one.")
+    chosen = {name: one for name, one in new.connections.items() if app.only in {None, name}}
+    compiled = compile_mappings({name: one.mapping for name, one in chosen.items()})
+    for name, connection in chosen.items():
+        app.refuse_catalog(name, connection.partner_central.catalog)
+    return _keep_back(app.config, new, compiled)
+
+
+def _keep_back(old: Config, new: Config, compiled: Mapping[str, Compiled]) -> Successor:
+    kept = []
+    if new.database != old.database:
+        new = replace(new, database=old.database)
+        kept.append("database has changed, which needs a restart: the ledger stays the one it was.")
+    if new.web.listen != old.web.listen:
+        new = replace(new, web=new.web.model_copy(update={"listen": old.web.listen}))
+        kept.append("web.listen has changed, which needs a restart: the page stays where it was.")
+    return Successor(new, compiled, tuple(kept))
+
+
+def versions_of(config: Config, compiled: Mapping[str, Compiled]) -> dict[str, Version]:
+    """What each connection is made from, to see which ones change."""
+    return {name: _version(config.connections[name], config.schedule, one.digest) for name, one in compiled.items()}
+
+
+def _version(connection: Connection, schedule: Schedule, mapping: str) -> Version:
+    bundles = (connection.salesforce.ca_bundle, connection.partner_central.ca_bundle)
+    return Version(connection, schedule, mapping, tuple(_digest(path) for path in bundles if path is not None))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Names of connections."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    same: tuple[str, ...]
+
+    @classmethod
+    def of(cls, old: Mapping[str, Version], new: Mapping[str, Version]) -> Difference:
+        both = [name for name in old if name in new]
+        return cls(
+            tuple(name for name in new if name not in old),
+            tuple(name for name in old if name not in new),
+            tuple(name for name in both if old[name] != new[name]),
+            tuple(name for name in both if old[name] == new[name]),
+        )
+
+    def __str__(self) -> str:
+        parts = [
+            f"{word} {', '.join(names)}"
+            for word, names in (("added", self.added), ("removed", self.removed), ("changed", self.changed))
+            if names
+        ]
+        same = f"{len(self.same)} as before" if self.same else ""
+        return "; ".join(part for part in (*parts, same) if part)
