@@ -1,0 +1,124 @@
+"""How every connection of a process does: what its loops told, and what the ledger tells. Nobody is told here.
+
+The ledger is only asked in a thread of its own, so that nothing here hangs with it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from connector.app import App
+from connector.core.health import PROCESS, Beat, Health, Held, count_held, judge
+from connector.ports import Alert
+from connector.settings import guard_limits
+from connector.sync import guards
+from connector.watch import shared
+from connector.watch.beats import Beats
+
+
+class Watched(Protocol):
+    """The parts of a process that are looked at; ``web.serving`` has them."""
+
+    @property
+    def beats(self) -> Beats: ...
+
+    @property
+    def actor(self) -> str: ...
+
+    @property
+    def shares(self) -> bool: ...
+
+    def app(self) -> App: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the ledger told: of each connection its guards, its held records, and the loops that others run.
+
+    ``links`` are counted by connection, catalog, rest status ("" while they are looked at) and what holds them.
+    """
+
+    at: datetime
+    links: Mapping[tuple[str, str, str, str], int] = field(default_factory=dict)
+    guards: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
+    loops: Mapping[str, Mapping[str, Beat]] = field(default_factory=dict)
+    alerts: Mapping[tuple[str, str], Alert] = field(default_factory=dict)
+
+
+def look_at_ledger(watched: Watched, now: datetime, since: datetime) -> Look:
+    """Ask the ledger. ``since``: when the process began. Raises LedgerUnavailable; may take as long as the ledger."""
+    app = watched.app()
+    ledger, names = app.ledger, list(app.connections)
+    counted: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    links = ledger.link_counts(names)
+    for (name, catalog, status, _), count in links.items():
+        if catalog == app.connections[name].partner_central.catalog:
+            counted[name][status] += count
+    standing = {
+        name: guards.standing(ledger, name, guard_limits(connection), now)
+        for name, connection in app.connections.items()
+    }
+    return Look(
+        now,
+        links,
+        {name: {one: (error.message, error.cure) for one, error in found.items()} for name, found in standing.items()},
+        {name: count_held(counted[name]) for name in names},
+        _shared_loops(watched, app, names, since) if watched.shares else {},
+        {(alert.connection, alert.kind): alert for alert in ledger.alerts(names)},
+    )
+
+
+def _shared_loops(watched: Watched, app: App, names: list[str], since: datetime) -> dict[str, dict[str, Beat]]:
+    """The loops of each connection, whoever runs them; what this process knows better is written down for others."""
+    texts = app.ledger.watermarks(names, shared.LOOPS)
+    own = watched.beats.all()
+    found = {}
+    for name in names:
+        known = shared.from_text(name, texts.get(name, ""), since)
+        merged = shared.merge((beat for beat in own if beat.connection == name), known)
+        if shared.is_worth_writing(merged, known):
+            app.ledger.set_watermark(name, shared.LOOPS, shared.to_text(merged))
+        found[name] = merged
+    schedule = app.config.schedule
+    for loop, every in (("pull", schedule.pull), ("observe", schedule.observe)):
+        last = app.ledger.watermarks(names, f"last_{loop}")
+        for name in names:
+            found[name][loop] = _looked(name, loop, every, found[name].get(loop), last.get(name, ""), since)
+    return found
+
+
+def _looked(name: str, loop: str, every: timedelta, known: Beat | None, last: str, since: datetime) -> Beat:
+    """A loop that has to look now and then, with the last success that the ledger knows of."""
+    beat = known or Beat(name, loop, every, since)
+    moment = datetime.fromisoformat(last) if last else None
+    if moment is None or (beat.succeeded_at is not None and beat.succeeded_at >= moment):
+        return replace(beat, every=every)
+    if beat.failed_at is not None and beat.failed_at > moment:
+        return replace(beat, every=every, succeeded_at=moment)
+    return Beat(name, loop, every, since, succeeded_at=moment)
+
+
+REGULAR = frozenset({"pull", "observe"})
+"""Loops that workers run whether anything is due or not; silence of another one proves nothing."""
+
+
+def healths_of(watched: Watched, look: Look | None, now: datetime) -> dict[str, Health]:
+    """How each connection does, and under "" the process itself. Asks nobody; ``look`` is what the ledger last told."""
+    app = watched.app()
+    by_name: dict[str, list[Beat]] = defaultdict(list)
+    for beat in watched.beats.all():
+        by_name[beat.connection].append(beat)
+    after = app.config.health.stalled_after
+    found = {PROCESS: judge(PROCESS, by_name[PROCESS], {}, now, after)}
+    for name in app.connections:
+        beats = by_name[name]
+        if watched.shares:
+            loops = look.loops.get(name, {}) if look is not None else {}
+            beats = [beat for beat in loops.values() if beat.loop in REGULAR or beat.failing_since is not None]
+        found[name] = judge(name, beats, look.guards.get(name, {}) if look is not None else {}, now, after)
+    return found

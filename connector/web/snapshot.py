@@ -1,0 +1,114 @@
+"""What metrics take from the ledger: counted together, kept some seconds, and asked for in a thread of its own.
+
+How long records waited and how writes ended is counted from when the process began, as Prometheus wants it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from connector.adapters.ledger import Ledger
+from connector.core.eta import DAY
+from connector.ports import Finished, OpenOperations
+from connector.watch.checkup import Look, look_at_ledger
+from connector.watch.inquiry import Inquiry
+from connector.web.serving import Serving
+
+LASTS = timedelta(seconds=5)
+"""How long a snapshot is good for, however many ask."""
+BOUNDS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
+"""Seconds: buckets of how long a record waits."""
+CREATE, SUBMIT = "CreateOpportunity", "StartEngagementFromOpportunityTask"
+
+
+@dataclass(slots=True)
+class Waits:
+    """How long records of one connection waited: how many at most that long, and all of them in seconds."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    total: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Outcomes:
+    """Counts operations as they end: each is seen once, those under way again until they do."""
+
+    def __init__(self) -> None:
+        self._newest: int | None = None
+        self._open: set[int] = set()
+        self.ended: Counter[tuple[str, str, str]] = Counter()
+        self.waits: dict[tuple[str, str], Waits] = defaultdict(Waits)
+
+    def follow(self, ledger: Ledger) -> None:
+        """Count what has ended since the last time; at the first time nothing has. Raises LedgerUnavailable."""
+        if self._newest is None:
+            newest = ledger.newest_operation()
+            self._open, self._newest = ledger.open_numbers(), newest
+            return
+        while True:
+            found = ledger.operations_after(self._newest, sorted(self._open))
+            self._open.clear()
+            for one in found:
+                self._count(one)
+            newest = max((one.id for one in found), default=0)
+            if newest <= self._newest:
+                return
+            self._newest = newest
+
+    def _count(self, one: Finished) -> None:
+        if one.state == "open":
+            self._open.add(one.id)
+            return
+        self.ended[one.connection, one.action, one.state] += 1
+        if one.waited is not None:
+            self.waits[one.connection, one.action].add(one.waited.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the ledger told at one moment, and what ended until then.
+
+    ``ended`` counts operations by connection, action and outcome; ``waits`` are by connection and action.
+    """
+
+    look: Look
+    open: Mapping[str, OpenOperations]
+    writes: Mapping[str, int]
+    usage: Mapping[tuple[str, str], int]
+    ended: Mapping[tuple[str, str, str], int]
+    waits: Mapping[tuple[str, str], Waits]
+
+
+class Snapshots:
+    """The newest snapshot of a process; ``inquiry`` takes one."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._since = datetime.now(UTC)
+        self._outcomes = Outcomes()
+        self.newest: Snapshot | None = None
+        self.inquiry: Inquiry[Snapshot] = Inquiry("metrics-ledger", self._take)
+
+    def _take(self) -> Snapshot:
+        now = datetime.now(UTC)
+        if self.newest is not None and now - self.newest.look.at < LASTS:
+            return self.newest
+        app = self._serving.app()
+        ledger, names = app.ledger, list(app.connections)
+        self._outcomes.follow(ledger)
+        self.newest = Snapshot(
+            look_at_ledger(self._serving, now, self._since),
+            ledger.open_counts(names),
+            ledger.sent_counts(names, now - DAY),
+            ledger.usage_counts(names, now),
+            dict(self._outcomes.ended),
+            {key: Waits(list(waits.counts), waits.total) for key, waits in self._outcomes.waits.items()},
+        )
+        return self.newest
