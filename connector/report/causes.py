@@ -59,14 +59,17 @@ def causes_of(held: Iterable[tuple[Link, str]]) -> list[Structure]:
     """
     found: dict[tuple[str, ...], _Cause] = {}
     for link, message in held:
-        for key, told in _by_key(link, message).items():
+        for key, told in by_key(link, message).items():
             found.setdefault(key, _Cause(key[2] or None, key[3])).add(link, told)
     ordered = sorted(found.values(), key=lambda cause: -cause.count)
     return [cause.to_json() for cause in ordered]
 
 
-def _by_key(link: Link, message: str) -> dict[tuple[str, ...], set[tuple[str, str]]]:
-    """What holds one record. Its problems, by field; where the mapping finds none, the words that it rests with."""
+def by_key(link: Link, message: str) -> dict[tuple[str, ...], set[tuple[str, str]]]:
+    """What holds one record, as (message, cure) by (code, AWS path, Salesforce field, place in the mapping).
+
+    Its problems; where the mapping finds none, the words that it rests with.
+    """
     keys: dict[tuple[str, ...], set[tuple[str, str]]] = {}
     for problem in standing_problems(link):
         place = f"{problem.file}:{problem.line}" if problem.line else ""

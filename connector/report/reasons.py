@@ -76,6 +76,7 @@ def told(context: Context, identifier: Identifier, reason: Reason) -> Structure:
         "aws": None,
         "write_back": {"shown": None, "error": None, "meaning": None, "cure": None},
         "values": [{name: value.get(name) for name in _VALUE if name in value} for value in values],
+        "asked": None,
         "history": [],
         "reason": reason.to_json(),
         "elsewhere": [],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from connector.app import App, guard_limits
+from connector.app import App
 from connector.config import Connection
+from connector.core.health import State
 from connector.core.model import Structure
 from connector.report.causes import causes_of, held_links, refused_write_backs
 from connector.report.moments import read_instant, to_z
-from connector.report.unread import is_daemon_running
+from connector.report.unread import running
+from connector.settings import guard_limits
 from connector.sync import guards
 
+_RUNNING = State.RUNNING.value
 _DAY = timedelta(hours=24)
 _UNDER_WAY = 5
 """Open writes that are told one by one."""
@@ -22,7 +25,8 @@ _HELD = 50
 def status(app: App) -> Structure:
     """Counts by state, quota used, progress of the loops, what waits for a person; see the contract of ``status``."""
     found = {name: _state_of(app, name, connection) for name, connection in app.connections.items()}
-    return {"connections": found, "daemon": is_daemon_running(app)}
+    is_running, workers = running(app)
+    return {"connections": found, "daemon": is_running, "workers": workers}
 
 
 def _state_of(app: App, name: str, connection: Connection) -> Structure:
@@ -32,10 +36,15 @@ def _state_of(app: App, name: str, connection: Connection) -> Structure:
         "catalog": catalog,
         "links": {_key(status): count for status, count in sorted(ledger.counts(name, catalog).items())},
         "operations": {"open": ledger.open_operations(name)},
-        "quota": _quota_of(app, name, connection),
+        "quota": quota_of(app, name, connection),
         "last_pull": to_z(read_instant(ledger.watermark(name, "last_pull"))),
         "last_observe": to_z(read_instant(ledger.watermark(name, "last_observe"))),
         "guards": [{"guard": guard, "message": one.message, "cure": one.cure} for guard, one in standing.items()],
+        "alerts": [
+            {"kind": alert.kind, "state": alert.state, "since": to_z(alert.since), "message": alert.message}
+            for alert in ledger.alerts([name])
+            if alert.state != _RUNNING
+        ],
         "held": [
             {"salesforce_id": salesforce_id, "name": title, "message": message}
             for salesforce_id, title, message in ledger.held(name, catalog, _HELD)
@@ -49,7 +58,7 @@ def _state_of(app: App, name: str, connection: Connection) -> Structure:
     }
 
 
-def _quota_of(app: App, name: str, connection: Connection) -> Structure:
+def quota_of(app: App, name: str, connection: Connection) -> Structure:
     """What was used in the last 24 hours, and what there is."""
     ledger, quota, now = app.ledger, connection.partner_central.quota, app.clock.now()
     return {

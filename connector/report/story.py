@@ -26,14 +26,15 @@ def show(app: App, identifier: str, connection: str | None = None) -> Structure 
     others; ``connection``: only that one is asked.
     """
     names = app.connections if connection is None else (connection,)
-    links = [link for name in names if (link := _find(app, name, identifier)) is not None]
+    links = [link for name in names if (link := find_link(app, name, identifier)) is not None]
     if not links:
         return None
     first, *others = sorted(links, key=lambda link: link.presence != "flagged")
     return {**_story(app, first), "elsewhere": [_elsewhere(app, link) for link in others]}
 
 
-def _find(app: App, name: str, identifier: str) -> Link | None:
+def find_link(app: App, name: str, identifier: str) -> Link | None:
+    """The link of a connection that has this id: a record's (18 characters), an O-number, or of a task or the like."""
     key = (name, app.connections[name].partner_central.catalog)
     link = app.ledger.find(*key, identifier)
     if link is None and identifier.partition("-")[0] in OF_PROCESSES:
@@ -67,6 +68,7 @@ def _story(app: App, link: Link) -> Structure:
         "aws": link.aws,
         "write_back": _write_back(link),
         "values": [] if mapped is None else values_of(mapped),
+        "asked": link.asked,
         "history": app.ledger.history(link.id),
         "reason": None,
         "elsewhere": [],

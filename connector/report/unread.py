@@ -26,14 +26,19 @@ def unread(app: App, context: Context, entry: Structure) -> Reason:
 
 
 def is_daemon_running(app: App) -> bool:
-    """Whether another process owns the ledger now."""
+    """Whether another process owns the ledger now, or workers do."""
+    return running(app)[0]
+
+
+def running(app: App) -> tuple[bool, int]:
+    """(whether the ledger is owned now, how many workers share it: 0 for a daemon)."""
     if not app.has_ledger:
-        return False
+        return False, 0
     try:
         with LedgerLock(app.engine):
-            return False
-    except LedgerBusy:
-        return True
+            return False, 0
+    except LedgerBusy as busy:
+        return True, busy.workers
 
 
 def _state_of_reading(app: App, context: Context, salesforce_id: str) -> tuple[str, str]:
@@ -43,17 +48,20 @@ def _state_of_reading(app: App, context: Context, salesforce_id: str) -> tuple[s
     guard = guards.guarded_mapping(context) if app.has_ledger else None
     if guard is not None:
         return guard.message, guard.cure
-    if not is_daemon_running(app):
+    is_running, workers = running(app)
+    if not is_running:
         when = f"last done {last:%Y-%m-%d %H:%M} UTC" if last else "never done yet"
         return f"nothing reads Salesforce now ({when}).", f"Start `connector run`; or {resync}."
+    who, s, has, its = ("the workers", "", "have", "their") if workers else ("the daemon", "s", "has", "its")
     every = app.config.schedule.pull
     if last is None:
-        return "the daemon has not come to the end of its first pull.", f"Wait for it; or {resync}."
+        return f"{who} {has} not come to the end of {its} first pull.", f"Wait for it; or {resync}."
     age = context.now - last
     if age > max(OVERDUE * every, timedelta(minutes=5)):
-        words = f"the daemon runs, but its last pull was {to_words(age).removeprefix('~')} ago."
-        return words, f"Its log says what keeps it; `connector check` finds most of it. Or {resync}."
-    words = f"the daemon reads Salesforce every {to_words(every).removeprefix('~')}, last at {last:%H:%M:%S} UTC."
+        words = f"{who} run{s}, but {its} last pull was {to_words(age).removeprefix('~')} ago."
+        return words, f"The log says what keeps it; `connector check` finds most of it. Or {resync}."
+    often = to_words(every).removeprefix("~")
+    words = f"{who} read{s} Salesforce every {often}, last at {last:%H:%M:%S} UTC."
     return words, f"It comes with the next pull; or {resync}."
 
 
