@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +62,7 @@ def _app(config: Config, connection: str | None, log_level: str | None) -> App:
     log.configure((log_level or "WARNING").upper(), config.log.format)
     for secret in config.secrets():
         log.redact(secret)
-    return App(config, threading.Event(), connection, notes=False)
+    return App(config, only=connection, notes=False)
 
 
 def _mappings(looked: Looked, app: App | None) -> tuple[Files, ...]:

@@ -32,14 +32,8 @@ class Choice:
         self.moment()
 
     def moment(self) -> datetime | None:
-        """``since`` as an instant; a date alone, or a time without zone, is meant in UTC."""
-        if self.since is None:
-            return None
-        try:
-            moment = datetime.fromisoformat(self.since)
-        except ValueError as error:
-            raise UserError(f"{self.since!r} is not a time.", "Write 2026-11-01 or 2026-11-01T10:00:00Z.") from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        """``since`` as an instant."""
+        return to_moment(self.since)
 
     def ids_in(self, context: Context) -> list[str] | None:
         """The chosen Salesforce ids (18 characters) in one connection, None for every flagged record."""
@@ -56,6 +50,17 @@ class Choice:
         )
         found = {to_id18(record["Id"]) for page in changes.flagged for record in page}
         return sorted(found | set(changes.touched) | {row.salesforce_id for row in changes.known})
+
+
+def to_moment(text: str | None) -> datetime | None:
+    """A time as a person writes it; a date alone, or a time without zone, is meant in UTC. Raises UserError."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"{text!r} is not a time.", "Write 2026-11-01 or 2026-11-01T10:00:00Z.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def to_salesforce_id(text: str) -> str:

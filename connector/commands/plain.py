@@ -1,16 +1,7 @@
-"""Text from records, as a terminal may have it: what would steer the terminal is shown instead of carried out.
-
-A record's name, a contact or a partner's reason is written by somebody else. Nothing here knows what a command prints.
-"""
+"""Text from records, as a terminal may have it. It is the same for everything that shows it; see ``core.plain``."""
 
 from __future__ import annotations
 
-import re
+from connector.core.plain import to_plain
 
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tab and line end, and what turns the direction of writing."""
-
-
-def to_plain(text: str) -> str:
-    """The text with each steering character as ``\\u001b``, which is how JSON writes it too."""
-    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+__all__ = ["to_plain"]

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from connector import report
+from connector import report, tracing
 from connector.adapters.ledger import LedgerBusy
 from connector.app import App
 from connector.commands.choice import Choice
 from connector.commands.saved import read_plan, require_same
 from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console, table
+from connector.core.audit import Entry, Event
 from connector.core.eta import Quota
 from connector.errors import UnsafePlan, UserError
-from connector.sync import Context, guards, releases
+from connector.sync import Context, asks, guards, releases
 from connector.sync.settle import Progress as Settling
 from connector.sync.settle import settle
 
@@ -41,6 +43,8 @@ def resync(app: App, choice: Choice, *, as_json: bool) -> int:
 def resync_quietly(app: App, choice: Choice) -> list[dict[str, Any]]:
     """Settle the chosen records behind a progress bar; gives what became of each."""
     results: list[dict[str, Any]] = []
+    if not app.actor.startswith("resync"):
+        app.actor = f"resync by {app.actor}" if app.actor else "resync"
     contexts = _contexts(app, choice)
     if choice.plan_file is not None and len(contexts) > 1:
         # All of them before the first is applied; each is looked at once more when its turn comes.
@@ -84,6 +88,7 @@ def _stopping_on_signal(app: App) -> Iterator[None]:
 
 
 def _settle(app: App, context: Context, ids: Sequence[str] | None, plan_file: Path | None) -> None:
+    _note_asked(app, context, ids)
     if plan_file is not None:
         _release(app, context, plan_file)
     forecast = Forecast(app, context)
@@ -94,7 +99,8 @@ def _settle(app: App, context: Context, ids: Sequence[str] | None, plan_file: Pa
             bar.update(task, completed=progress.settled, total=progress.total, eta=forecast.tell(progress))
 
         try:
-            settle(context, ids, tell=tell)
+            with tracing.look("resync", context.name):
+                settle(context, ids, tell=tell)
         finally:
             app.record_usage(context)
             if plan_file is not None:
@@ -102,6 +108,13 @@ def _settle(app: App, context: Context, ids: Sequence[str] | None, plan_file: Pa
                 guards.look_again(context)
     if plan_file is not None:
         _tell_what_waits(context)
+
+
+def _note_asked(app: App, context: Context, ids: Sequence[str] | None) -> None:
+    """For the audit trail: which records a person asked for; one entry where it is every flagged one."""
+    entry = Entry(context.now, context.name, Event.ASKED, actor=app.actor)
+    every = replace(entry, detail="every flagged record")
+    context.ledger.note([every] if ids is None else [replace(entry, salesforce_id=one) for one in ids])
 
 
 class Forecast:
@@ -160,7 +173,7 @@ def _ask_owner(app: App, context: Context, ids: Sequence[str] | None, plan_file:
     _pass_guards(app, context, plan_file)
     wanted = list(ids) if ids is not None else context.ledger.present(*context.key, limit=100_000)
     console(stderr=True).print("The daemon owns the ledger and does it now …")
-    context.ledger.request(context.name, wanted, context.now)
+    context.ledger.request(context.name, wanted, context.now, app.actor)
     give_up = context.now + FOLLOWING
     while context.now < give_up and not app.stopping.is_set():
         asked = bool(context.ledger.requests(context.name))
@@ -173,8 +186,7 @@ def _ask_owner(app: App, context: Context, ids: Sequence[str] | None, plan_file:
 def _pass_guards(app: App, context: Context, plan_file: Path | None) -> None:
     """Leave the daemon the release; without one, refuse what it would refuse."""
     if plan_file is None:
-        if (refusal := guards.guarded_mapping(context)) is not None:
-            raise refusal
+        asks.require_free(context)
         return
     if not guards.is_known_to_owner(context):
         raise UnsafePlan(

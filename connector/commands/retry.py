@@ -13,6 +13,7 @@ from connector.commands.session import DONE
 from connector.core.identifiers import Identifier, Kind, read_identifier
 from connector.core.model import Link
 from connector.errors import UserError
+from connector.sync import asks
 
 
 def retry(app: App, ids: Sequence[str], *, held: bool) -> int:
@@ -22,9 +23,9 @@ def retry(app: App, ids: Sequence[str], *, held: bool) -> int:
     """
     if bool(ids) == held:
         raise UserError("Choose records: ids, or --held for every held one.")
-    wanted = None if held else [_read(text) for text in ids]
+    wanted = None if held else [read_id(text) for text in ids]
     app.require_ledger()
-    chosen = None if wanted is None else _chosen(app, wanted)
+    chosen = None if wanted is None else chosen_links(app, wanted, "cleared")
     woken, notes = 0, []
     for name, connection in app.connections.items():
         catalog = connection.partner_central.catalog
@@ -33,8 +34,7 @@ def retry(app: App, ids: Sequence[str], *, held: bool) -> int:
         mine = None if chosen is None else [link.salesforce_id for link in chosen.get(name, [])]
         if mine == []:
             continue
-        cleared = app.ledger.wake(name, catalog, mine, app.clock.now())
-        app.ledger.request(name, cleared, app.clock.now())
+        cleared = asks.retry(app.ledger, name, catalog, mine, app.clock.now(), app.actor)
         woken += len(cleared)
     for note in notes:
         click.echo(to_plain(note))
@@ -45,7 +45,8 @@ def retry(app: App, ids: Sequence[str], *, held: bool) -> int:
     return DONE
 
 
-def _read(text: str) -> Identifier:
+def read_id(text: str) -> Identifier:
+    """A Salesforce id or an O-number. Raises UserError for anything else."""
     found = read_identifier(text)
     if found is None or found.kind in {Kind.BROKEN, Kind.OTHER_OF_AWS}:
         note = found.note if found is not None else ""
@@ -54,8 +55,8 @@ def _read(text: str) -> Identifier:
     return found
 
 
-def _chosen(app: App, wanted: Sequence[Identifier]) -> dict[str, list[Link]]:
-    """The links of these records by connection. Raises UserError where one of them has none."""
+def chosen_links(app: App, wanted: Sequence[Identifier], done: str) -> dict[str, list[Link]]:
+    """The links of these records by connection. Raises UserError where one has none: then nothing is ``done``."""
     found: dict[str, list[Link]] = {}
     unknown = []
     for identifier in wanted:
@@ -72,7 +73,7 @@ def _chosen(app: App, wanted: Sequence[Identifier]) -> dict[str, list[Link]]:
         names = ", ".join(identifier.text for identifier in unknown)
         verb = "is" if len(unknown) == 1 else "are"
         note = next((f" {identifier.note}" for identifier in unknown if identifier.note), "")
-        message = f"{names} {verb} not known to the ledger; nothing was cleared.{note}"
+        message = f"{names} {verb} not known to the ledger; nothing was {done}.{note}"
         raise UserError(message, f"`connector show {unknown[0].text}` says why.")
     return found
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from connector.commands.person import person
 from connector.commands.plain import to_plain
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def open_app(
 ) -> App:
     """The application for a command; ``quiet`` commands log warnings only unless asked otherwise.
 
+    What is done is done by the person at the terminal; what is not ``quiet`` is a service, which names itself.
     ``forgiving``: for a command that connects to nothing; secrets need not be there.
     """
     from connector import config as configuration
@@ -34,7 +35,10 @@ def open_app(
     log.configure(level.upper(), loaded.log.format)
     for secret in loaded.secrets():
         log.redact(secret)
-    return App(loaded, threading.Event(), connection)
+    app = App(loaded, only=connection, actor=person() if quiet else "")
+    if (command := click.get_current_context(silent=True)) is not None:
+        command.call_on_close(app.close)
+    return app
 
 
 def print_json(value: object) -> None:

@@ -103,6 +103,8 @@ def _print(story: dict[str, Any], note: str) -> None:
     lines.append(f"  Sync             {_standing(story['sync'])}")
     if story["reason"]:
         lines += _reason(story)
+    if story.get("asked"):
+        lines.append(f"  Asked for        by {story['asked']['by']} ({story['asked']['how']}, {story['asked']['at']})")
     if story["sync"]["next_try"]:
         lines.append(f"  Looked at again  {story['sync']['next_try']}")
     if story["write_back"]["error"]:
@@ -127,8 +129,8 @@ def _print(story: dict[str, Any], note: str) -> None:
         printer.print(f"Connection {other['connection']}: {other['message']}", markup=False)
     if not story["history"]:
         return
-    steps = [(h["at"], h["action"], h["outcome"], h["attempts"], _note(h)) for h in story["history"]]
-    printer.print(table(("At", "Action", "Outcome", "Attempts", "Note"), steps, title="History"))
+    steps = [(h["at"], h["action"], h["outcome"], h["attempts"], _by(h), _note(h)) for h in story["history"]]
+    printer.print(table(("At", "Action", "Outcome", "Attempts", "By", "Note"), steps, title="History"))
 
 
 def _title(story: dict[str, Any]) -> str:
@@ -177,6 +179,11 @@ def _print_invitations(invitations: list[dict[str, Any]]) -> None:
     if invitations:
         rows = [(i["receiver"], i["Id"], i["Status"], i["RejectionReason"] or i["message"]) for i in invitations]
         console().print(table(("Partner's account", "Invitation", "Status", "Note"), rows, title="Invitations"))
+
+
+def _by(step: dict[str, Any]) -> str | None:
+    """Who did it, and why."""
+    return "; ".join(filter(None, (step["actor"], step["cause"]))) or None
 
 
 def _note(step: dict[str, Any]) -> str | None:

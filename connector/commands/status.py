@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 
 from connector import report
 from connector.app import App
@@ -36,7 +37,10 @@ def status(app: App, *, as_json: bool) -> int:
 def _print_daemon(found: Structure) -> None:
     parts = found["connections"].values()
     waiting = sum(part["links"].get(key, 0) for part in parts for key in ("pending", "in_progress"))
-    if found["daemon"]:
+    if found["workers"]:
+        many = found["workers"] > 1
+        words = f"{found['workers']} worker{'s' * many} share{'s' * (not many)} the connections."
+    elif found["daemon"]:
         words = "The ledger is owned by a running process, the daemon as a rule."
     elif waiting or any(part["under_way"] for part in parts):
         words = "Nothing runs now, so what is pending stays so: start `connector run`, or use `connector resync --all`."
@@ -47,7 +51,8 @@ def _print_daemon(found: Structure) -> None:
 
 def _print(name: str, part: Structure, now: datetime) -> None:
     printer = console()
-    for line in (*_numbers(name, part, now), *_under_way(part, now), *_guards(part), *_write_backs(part)):
+    lines = (_numbers(name, part, now), _alerts(part), _under_way(part, now), _guards(part), _write_backs(part))
+    for line in chain.from_iterable(lines):
         printer.print(line, markup=False)
     held = part["links"].get("held", 0)
     if not held:
@@ -75,6 +80,13 @@ def _numbers(name: str, part: Structure, now: datetime) -> Iterator[str]:
         f"  In 24 h: {quota['writes_24h']} of {quota['writes_per_day']} AWS writes, {quota['reads_24h']} of "
         f"{quota['reads_per_day']} reads, {quota['salesforce_calls_24h']} Salesforce calls."
     )
+
+
+def _alerts(part: Structure) -> Iterator[str]:
+    """What people were told and is not over, but for guards, which are told on lines of their own."""
+    for alert in part["alerts"]:
+        if alert["kind"] != "guard":
+            yield f"  Alert: {alert['message']}"
 
 
 def _under_way(part: Structure, now: datetime) -> Iterator[str]:

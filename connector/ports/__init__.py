@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from connector.ports.ledger import Begin, Ledger, LinkChanges, Rest, Written
+from connector.ports.ledger import Begin, Ledger, LinkChanges, Reasons, Rest, Written
 from connector.ports.services import (
     ApiUsage,
+    CallTally,
     Changes,
     Clock,
     Denial,
@@ -18,20 +19,26 @@ from connector.ports.services import (
     RowUpdate,
     Salesforce,
 )
+from connector.ports.watching import Alert, Finished, OpenOperations
 
 __all__ = [
+    "Alert",
     "ApiUsage",
     "Begin",
+    "CallTally",
     "Changes",
     "Clock",
     "Denial",
     "FieldInfo",
+    "Finished",
     "Identity",
     "KnownRow",
     "Ledger",
     "LinkChanges",
+    "OpenOperations",
     "Organization",
     "PartnerCentral",
+    "Reasons",
     "Rest",
     "RowResult",
     "RowState",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypedDict, Unpack
 
+from connector.core.audit import Entry
 from connector.core.model import (
     Association,
     Link,
@@ -49,7 +50,7 @@ class Rest:
     """What the plan of a link came to.
 
     ``until`` is when to look again (None: when something changes). ``show``: Salesforce does not show what it
-    should; ``news``: what it should show is new.
+    should; ``news``: what it should show is new. ``code`` is the first problem's, where a person has to do something.
     """
 
     status: str
@@ -57,19 +58,22 @@ class Rest:
     until: datetime | None = None
     show: bool = False
     news: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
     """A write to AWS, ready to be written ahead.
 
-    ``intent`` is what will have been agreed once it is done, where the body alone does not say so.
+    ``intent`` is what will have been agreed once it is done, where the body alone does not say so. ``cause`` is why,
+    where it is not what brought the link's last news.
     """
 
     action: str
     body: Structure
     client_token: str = ""
     intent: Structure | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,14 @@ class Written:
     error: str = ""
     again: datetime | None = None
     taken: Structure = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why records are stored, by Salesforce id: ``causes`` of their news in words, and who ``asked`` (by, at, how)."""
+
+    causes: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Structure] = field(default_factory=dict)
 
 
 class Ledger(Protocol):
@@ -103,8 +115,14 @@ class Ledger(Protocol):
         catalog: str,
         records: Sequence[tuple[str, str, Mapped, Structure]],
         now: datetime,
+        flagged_at: Mapping[str, datetime] = ...,
+        reasons: Reasons = ...,
     ) -> int:
-        """Store a page of (id, name, mapped, values of our own fields now in Salesforce). Gives how many changed."""
+        """Store a page of (id, name, mapped, values of our own fields now in Salesforce). Gives how many changed.
+
+        ``flagged_at`` is since when a record is shared that was not before, by id; else it is since ``now``.
+        ``reasons`` say where the news came from.
+        """
         ...
 
     def set_presence(self, connection: str, catalog: str, presences: Mapping[str, Presence], now: datetime) -> int: ...
@@ -121,8 +139,13 @@ class Ledger(Protocol):
         """Links come to rest; one whose facts have changed since they were planned with stays due instead."""
         ...
 
-    def change(self, link: Link, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> Link:
-        """Set facts of a link. Raises StaleVersion when it is no longer as it was seen."""
+    def change(
+        self, link: Link, now: datetime, *, wake: bool = True, adopted: str = "", **changes: Unpack[LinkChanges]
+    ) -> Link:
+        """Set facts of a link; ``adopted`` is what of AWS is taken over by that.
+
+        Raises StaleVersion when it is no longer as it was seen.
+        """
         ...
 
     def change_all(self, changes: Sequence[tuple[Link, LinkChanges, bool | Rest]], now: datetime) -> None:
@@ -140,6 +163,10 @@ class Ledger(Protocol):
         """Commit that the link's operation is sent once more."""
         ...
 
+    def leaving(self, link: Link, now: datetime) -> Link:
+        """Commit once more that the link's operation is about to leave, where its commit was seconds ago."""
+        ...
+
     def succeed(
         self,
         link: Link,
@@ -154,7 +181,18 @@ class Ledger(Protocol):
         """
         ...
 
-    def fail(self, link: Link, error: str, now: datetime, **changes: Unpack[LinkChanges]) -> Link: ...
+    def fail(
+        self,
+        link: Link,
+        error: str,
+        now: datetime,
+        *,
+        codes: str = "",
+        is_dropped: bool = False,
+        **changes: Unpack[LinkChanges],
+    ) -> Link:
+        """Record that the operation was not carried out; ``codes`` say why without quoting the record."""
+        ...
 
     def postpone(self, link: Link, error: str, ambiguous: bool, until: datetime, now: datetime) -> Link: ...
 
@@ -180,8 +218,16 @@ class Ledger(Protocol):
         """The other links that may wait for their create, by Salesforce id: with a problem, a refusal or a release."""
         ...
 
-    def release(self, connection: str, catalog: str, salesforce_ids: Sequence[str], text: str, now: datetime) -> None:
-        """Note what a person released (the watermarks ``release`` and ``released_at``) and let advance look at it."""
+    def release(
+        self, connection: str, catalog: str, salesforce_ids: Sequence[str], text: str, now: datetime, by: str = ""
+    ) -> None:
+        """Note what ``by`` released (the watermarks ``release``, ``released_at``) and let advance look at it."""
+        ...
+
+    def wake(
+        self, connection: str, catalog: str, salesforce_ids: Sequence[str] | None, now: datetime, by: str = ""
+    ) -> list[str]:
+        """Clear what holds these links (None: every held one) and look again. Gives their Salesforce ids."""
         ...
 
     def wake_waiting(self, connection: str, catalog: str, now: datetime) -> None:
@@ -226,8 +272,8 @@ class Ledger(Protocol):
         self, connection: str, catalog: str, now: datetime, limit: int
     ) -> list[tuple[Link, str, str]]: ...
 
-    def written(self, results: Mapping[int, Written]) -> None:
-        """Note what became of write-backs, by link number."""
+    def written(self, results: Mapping[int, Written], now: datetime) -> None:
+        """Note what became of write-backs, by link number; at ``now`` in the audit trail."""
         ...
 
     def stored(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> list[Link]:
@@ -242,11 +288,26 @@ class Ledger(Protocol):
 
     def requests(self, connection: str) -> list[tuple[int, str]]: ...
 
-    def request(self, connection: str, salesforce_ids: Sequence[str], now: datetime) -> None:
-        """Ask the process that owns the ledger to read these records again."""
+    def request(self, connection: str, salesforce_ids: Sequence[str], now: datetime, asked_by: str = "") -> None:
+        """Ask the process that owns the ledger to read these records again; ``asked_by`` is the person who wants it."""
+        ...
+
+    def asked(self, numbers: Sequence[int]) -> dict[str, Structure]:
+        """Who asked for what in these requests: by, at and how, by Salesforce id."""
         ...
 
     def requests_done(self, numbers: Sequence[int]) -> None: ...
+
+    def note(self, entries: Sequence[Entry]) -> None:
+        """Add entries to the audit trail that are about no fact of the ledger."""
+        ...
+
+    def awaiting(self, keys: Iterable[tuple[str, str]], now: datetime) -> dict[tuple[str, str], frozenset[str]]:
+        """What has to be looked at now, by (connection, catalog); some 100 µs each, since it is asked all the time.
+
+        Of ``requests``, ``advance``, ``tasks``, ``refresh``, ``answers`` and ``write_back``.
+        """
+        ...
 
     def work_due(
         self, connection: str, catalog: str, until: datetime, only: Sequence[str] | None = None

@@ -196,6 +196,18 @@ class Denial:
     is_unregistered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CallTally:
+    """How calls ended since the adapter was made.
+
+    ``ended`` counts them by operation and outcome: "answered", or the name of an error of ours. ``throttled`` counts
+    every attempt that AWS refused as too fast, by operation.
+    """
+
+    ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    throttled: Mapping[str, int] = field(default_factory=dict)
+
+
 class PartnerCentral(Protocol):
     """AWS Partner Central. ``call`` paces itself to the quota and translates every error."""
 
@@ -204,6 +216,7 @@ class PartnerCentral(Protocol):
     def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
         """Make one call with the Catalog added; ``on_send`` runs when all is ready, before the wait for the turn.
 
+        It runs once more right before the bytes leave where seconds have passed since: so much may have happened.
         Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt; of what stopped the call
         before its bytes left, none is ambiguous.
         """
@@ -230,6 +243,10 @@ class PartnerCentral(Protocol):
 
     def clock_ahead(self) -> timedelta | None:
         """By how much AWS's clock was ahead of ours at its last answer, to the second; None before the first one."""
+        ...
+
+    def tally(self) -> CallTally:
+        """How calls ended since the adapter was made."""
         ...
 
     def take_calls(self) -> dict[str, int]:

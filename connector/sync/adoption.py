@@ -63,7 +63,13 @@ def take_over(context: Context, link: Link, opportunity_id: str) -> Link:
         extra = {"event": "adopted", "connection": context.name, "salesforce_id": link.salesforce_id}
         logger.warning("%s exists at AWS already as %s: taken over.", link.salesforce_id, opportunity_id, extra=extra)
         return context.ledger.change(
-            link, context.now, opportunity_id=opportunity_id, candidate_id="", existing=None, base=None
+            link,
+            context.now,
+            adopted=f"AWS had {opportunity_id} already",
+            opportunity_id=opportunity_id,
+            candidate_id="",
+            existing=None,
+            base=None,
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
+from connector import tracing
 from connector.core import plan
 from connector.core.model import Link
 from connector.core.plan import Wait
@@ -46,11 +47,12 @@ def advance(
     queue = _Queue(context, only)
     busy: dict[Future[Link], int] = {}
     done: SimpleQueue[Future[Link]] = SimpleQueue()
+    work = tracing.carried(_work)
     with ThreadPoolExecutor(context.in_flight, thread_name_prefix=f"advance-{context.name}") as pool:
         while True:
             if halt is None and not context.stopping.is_set():
                 for link in queue.take(context.in_flight - len(busy), set(busy.values())):
-                    future = pool.submit(_work, context, link)
+                    future = pool.submit(work, context, link)
                     busy[future] = link.id
                     future.add_done_callback(done.put)
                 rested += _tell(queue.rested, on_step)
@@ -58,6 +60,7 @@ def advance(
                 break
             future = done.get()
             del busy[future]
+            context.moved()
             try:
                 link = future.result()
             except Halt as error:
@@ -125,6 +128,13 @@ class _Queue:
 
 def _work(context: Context, link: Link) -> Link:
     """Take one link from step to step until it comes to rest."""
+    with tracing.steps(context.name, link.salesforce_id, link.opportunity_id):
+        rested = _step(context, link)
+        tracing.note({"opportunity_id": rested.opportunity_id})
+    return rested
+
+
+def _step(context: Context, link: Link) -> Link:
     for _ in range(STEPS_OF_A_LINK):
         action = next_action(context, link)
         if plan.is_rest(action) or context.stopping.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
@@ -24,6 +24,10 @@ from connector.sync.guards import Memory
 _Fields: TypeAlias = Mapping[str, FieldInfo]
 ASK_AGAIN_SECONDS = 600.0
 """How long a child object that Salesforce hides is not asked about again."""
+
+
+def _unwatched() -> None:
+    """Where nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Context:
     """One connection: its mapping, both services, the ledger, the clock and the limits.
 
     ``mapping_digest`` tells one version of the mapping file from another; ``submitted`` is set when a task came to
-    its end, so that the review status is worth a look.
+    its end, so that the review status is worth a look. ``actor`` is who does what is done, for the audit trail;
+    ``stopping`` is this connection's own: others may go on when it is set. ``moved`` is told
+    each time a look that may take long got something done, in the thread that looks.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Context:
     ledger: Ledger
     clock: Clock
     mapping_digest: str = ""
+    actor: str = ""
     limits: Limits = field(default_factory=Limits)
     in_flight: int = 8
     policy: Policy = field(default_factory=Policy)
@@ -71,6 +78,7 @@ class Context:
     guards: Memory = field(default_factory=Memory)
     stopping: threading.Event = field(default_factory=threading.Event)
     submitted: threading.Event = field(default_factory=threading.Event)
+    moved: Callable[[], None] = _unwatched
     told: set[tuple[str, str]] = field(default_factory=set, repr=False)
     _described: dict[str, tuple[_Fields, _Fields]] = field(default_factory=dict, repr=False)
     _hidden_until: float = field(default=float("-inf"), repr=False)

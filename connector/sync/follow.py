@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from connector import tracing
 from connector.core import diff, invitations
 from connector.core.lifecycle import CLOSED_LOST, ReviewStatus, has_begun
 from connector.core.model import Link, SentInvitation, Structure
@@ -50,8 +51,9 @@ def refresh(context: Context, only: Sequence[str] | None = None, *, at_once: boo
         if context.stopping.is_set():
             break
         with ThreadPoolExecutor(context.in_flight, thread_name_prefix=f"refresh-{context.name}") as pool:
-            read = list(pool.map(partial(_read, context, pause), due[start : start + BATCH]))
+            read = list(pool.map(tracing.carried(partial(_read, context, pause)), due[start : start + BATCH]))
         context.ledger.change_all(read, context.now)
+        context.moved()
     return len(due)
 
 
@@ -137,6 +139,7 @@ def follow_invitations(context: Context, only: Sequence[str] | None = None, *, a
             for row in invitations_in(context, engagements[start : start + ENGAGEMENTS])
         ]
         context.ledger.change_all([_answered(context, link, listed) for link in group], context.now)
+        context.moved()
     return len(due)
 
 

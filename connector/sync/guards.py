@@ -345,6 +345,7 @@ def _count_changed(context: Context) -> MappingChange:
     if context.ledger.has_linked(*context.key, max(context.limits.mapping_change_min_links, 1)):
         changes = permissions.reading(context, lambda selection: context.salesforce.changes(selection, None))
         for page in changes.flagged:
+            context.moved()
             if context.stopping.is_set():
                 raise TemporaryError("Stopped before it was known what the changed mapping touches.")
             stored = context.ledger.linked(*context.key, [to_id18(record["Id"]) for record in page])

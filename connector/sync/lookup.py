@@ -107,7 +107,8 @@ def _look_up_update(context: Context, link: Link, operation: Operation) -> Link 
         base = agreed_by(link, operation)
         changes = seen_whole(context, replace(link, base=base), existing)
         return context.ledger.succeed(link, {"found": True}, context.now, **changes)
-    return context.ledger.fail(link, "somebody else changed it meanwhile", context.now, existing=existing)
+    words = "somebody else changed it meanwhile"
+    return context.ledger.fail(link, words, context.now, codes=words, existing=existing)
 
 
 def _has_landed(operation: Operation, existing: Structure) -> bool:

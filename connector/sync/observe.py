@@ -41,6 +41,7 @@ def observe(context: Context) -> int:
         answer = context.partner_central.call("ListOpportunities", _listing(newest, token))
         summaries = answer["OpportunitySummaries"]
         learned += ledger.see(*context.key, summaries, context.now)
+        context.moved()
         stamps = [summary["LastModifiedDate"] for summary in summaries if summary.get("LastModifiedDate")]
         if stamps and max(stamps) > ledger.watermark(context.name, _mark(context, "observe")):
             ledger.set_watermark(context.name, _mark(context, "observe"), max(stamps))
@@ -72,6 +73,7 @@ def follow_tasks(context: Context) -> int:
         for member, group in _groups(links):
             _follow(context, member, group)
         followed += len(links)
+        context.moved()
     return followed
 
 

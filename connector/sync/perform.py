@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.core import diff, edits
+from connector.core.audit import in_codes
 from connector.core.edits import Edits
 from connector.core.invitations import subject_of
 from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
@@ -41,6 +42,7 @@ from connector.core.sentences import told
 from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
 from connector.ports import Begin, LinkChanges, Rest
 from connector.sync.adoption import find_earlier, take_over
+from connector.sync.ahead import Ahead, Instant, instant_of
 from connector.sync.context import Context
 from connector.sync.guards import may_act, may_create, may_invite
 from connector.sync.learn import LEARNED, facts_of, learned_invitation, seen_whole, to_problems
@@ -94,6 +96,8 @@ def _read(context: Context, link: Link, action: Read) -> Link:
         is_over = newest.status == TaskStatus.FAILED or has_begun(status)
         changes["task"] = newest
         changes["poll_at"] = None if is_over and newest.status != TaskStatus.IN_PROGRESS else context.now
+        if link.aws is None and has_begun(status):  # what was taken over is followed from here on
+            changes["refresh_at"] = context.now
     return context.ledger.change(link, context.now, **changes)
 
 
@@ -176,7 +180,7 @@ def _invite(context: Context, link: Link, action: Invite) -> Outcome:
         extra = {"event": "adopted", "connection": context.name, "salesforce_id": link.salesforce_id}
         logger.warning("%s is invited already by %s: taken over.", invitation.label, standing["Id"], extra=extra)
         changes = learned_invitation(context, link, invitation.key, invitation.receiver, engagement_id, standing)
-        return context.ledger.change(link, context.now, **changes)
+        return context.ledger.change(link, context.now, adopted=f"AWS had {standing['Id']} already", **changes)
     token = str(uuid.uuid4())
     body = {"ClientToken": token, "EngagementIdentifier": engagement_id, "Invitation": invitation.body}
     intent = {"key": invitation.key, "receiver": invitation.receiver, "fingerprint": invitation.fingerprint}
@@ -189,7 +193,10 @@ def _submit(context: Context, link: Link, action: Submit) -> Outcome:
         newest = (tasks_of(context, link.opportunity_id) or [link.task])[-1]
         if newest.task_id != link.task.task_id or newest.status != TaskStatus.FAILED:
             return context.ledger.change(link, context.now, task=newest, poll_at=context.now)
-    return _begin(context, link, _begin_of(link, action))
+    begin = _begin_of(link, action)
+    if link.task is not None:
+        begin = replace(begin, cause=f"AWS's word: task {link.task.task_id} failed ({link.task.reason_code or '-'})")
+    return _begin(context, link, begin)
 
 
 def _begin_of(link: Link, action: Attach | Detach | Submit | Assign) -> Begin:
@@ -220,47 +227,46 @@ class _Following:
 
     link: Link
     begin: Begin
+    since: Instant
 
 
 def _send(context: Context, link: Link, begin: Begin, write_ahead: Callable[[Link], Link]) -> Outcome:
     """Make a call, and those that follow from it, and record how each ended."""
     was_ambiguous = link.operation is not None and link.operation.ambiguous
-    outcome = _call(context, link, begin, write_ahead, was_ambiguous)
+    outcome = _call(context, link, begin, write_ahead, was_ambiguous, instant_of(context))
     while isinstance(outcome, _Following):
-        outcome = _call(context, outcome.link, outcome.begin, None, was_ambiguous=False)
+        outcome = _call(context, outcome.link, outcome.begin, None, was_ambiguous=False, since=outcome.since)
     return outcome
 
 
 def _call(
-    context: Context, planned: Link, begin: Begin, write_ahead: Callable[[Link], Link] | None, was_ambiguous: bool
+    context: Context,
+    planned: Link,
+    begin: Begin,
+    write_ahead: Callable[[Link], Link] | None,
+    was_ambiguous: bool,
+    since: Instant,
 ) -> Link | Rested | _Following:
     """Make a call and record how it ended, whatever happens.
 
-    ``write_ahead`` commits it just before it is made; None where that was done. ``was_ambiguous`` tells whether an
-    earlier attempt may have been carried out.
+    ``write_ahead`` commits it just before it is made; None where that was done, ``since`` then. ``was_ambiguous``
+    tells whether an earlier attempt may have been carried out.
     """
-    link, is_written = planned, write_ahead is None
-
-    def commit() -> None:
-        nonlocal link, is_written
-        if write_ahead is not None:
-            link = write_ahead(planned)
-            is_written = True
-
+    ahead = Ahead(context, planned, write_ahead, since)
     try:
-        response = context.partner_central.call(begin.action, begin.body, on_send=commit)
+        response = context.partner_central.call(begin.action, begin.body, on_send=ahead.commit)
     except ConnectorError as error:
-        if not is_written:  # so nothing was sent
+        if not ahead.is_written:  # so nothing was sent
             raise
-        return _bear(context, link, error, was_ambiguous)
-    return _succeed(context, link, response)
+        return _bear(context, ahead.link, error, was_ambiguous)
+    return _succeed(context, ahead.link, response)
 
 
 def _bear(context: Context, link: Link, error: ConnectorError, was_ambiguous: bool) -> Link:
     """Record an operation that brought no answer, or a refusal. What an earlier attempt left unclear stays unclear."""
     operation = _operation_of(link)
     if isinstance(error, StaleVersion):
-        return context.ledger.fail(link, str(error), context.now, existing=None)
+        return context.ledger.fail(link, str(error), context.now, codes="changed at AWS meanwhile", existing=None)
     if isinstance(error, SyncConflict):
         return _bear_conflict(context, link, error)
     if isinstance(error, RecordError):
@@ -283,7 +289,7 @@ def _succeed(context: Context, link: Link, response: Structure) -> Link | Rested
     learned = LEARNED[operation.action](context, link, operation, response)
     after = replace(link, operation=None, **facts_of(learned))
     action = next_action(context, after)
-    then = _then(context, after, action)
+    then, since = _then(context, after, action), instant_of(context)
     done = context.ledger.succeed(link, response, context.now, then, **learned)
     detail = str(response.get("Id") or response.get("TaskStatus") or "")
     log_operation(context, link, operation, "done", logging.INFO, detail)
@@ -292,7 +298,7 @@ def _succeed(context: Context, link: Link, response: Structure) -> Link | Rested
     if isinstance(then, Rest):
         tell_rest(context, after, action, then)
         return Rested(done)
-    return _Following(done, then) if then is not None else done
+    return _Following(done, then, since) if then is not None else done
 
 
 def _then(context: Context, link: Link, action: Action) -> Begin | Rest | None:
@@ -330,8 +336,10 @@ def _refuse(context: Context, link: Link, error: RecordError) -> Link:
     changes: LinkChanges = {"refusal": Refusal(operation.action, link.mapped.fingerprint, message, problems)}
     if operation.action != "CreateOpportunity":
         changes["existing"] = None
-    log_operation(context, link, operation, f"refused: {'; '.join(p.path for p in problems) or error}", logging.WARNING)
-    return context.ledger.fail(link, str(error), context.now, **changes)
+    log_operation(
+        context, link, operation, f"refused: {'; '.join(p.path for p in problems) or in_codes(error)}", logging.WARNING
+    )
+    return context.ledger.fail(link, str(error), context.now, codes=in_codes(error), **changes)
 
 
 def _refuse_part(context: Context, link: Link, error: RecordError) -> Link:
@@ -345,8 +353,9 @@ def _refuse_part(context: Context, link: Link, error: RecordError) -> Link:
     problems = to_problems(context, link.mapped, error.details, root, root, key)
     refusal = Refusal(operation.action, mark, told(problems) if problems else str(error), problems)
     subject = OWNER if is_owner else subject_of(key)
-    log_operation(context, link, operation, f"refused: {error}", logging.WARNING)
-    return context.ledger.fail(link, str(error), context.now, refusals={**link.refusals, subject: refusal})
+    log_operation(context, link, operation, f"refused: {in_codes(error)}", logging.WARNING)
+    refusals = {**link.refusals, subject: refusal}
+    return context.ledger.fail(link, str(error), context.now, codes=in_codes(error), refusals=refusals)
 
 
 def _resume(context: Context, link: Link, action: Resume) -> Outcome:
@@ -360,7 +369,8 @@ def _resume(context: Context, link: Link, action: Resume) -> Outcome:
 
 def _drop(context: Context, link: Link, action: Drop) -> Link:
     log_operation(context, link, action.operation, "dropped, it was never carried out", logging.INFO)
-    return context.ledger.fail(link, "The record is no longer to be pushed; this was never carried out.", context.now)
+    words = "The record is no longer to be pushed; this was never carried out."
+    return context.ledger.fail(link, words, context.now, codes=f"the record is {link.presence}", is_dropped=True)
 
 
 def _operation_of(link: Link) -> Operation:

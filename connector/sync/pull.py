@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice
+from types import MappingProxyType
 
+from connector.core.audit import to_instant
 from connector.core.model import Mapped, Presence, Structure
 from connector.core.selection import to_id18
 from connector.errors import ConnectorError
-from connector.ports import Changes
+from connector.ports import Changes, Reasons
 from connector.sync import admission, guards, permissions
 from connector.sync.context import Context
 from connector.sync.inbound import yield_to_edits
@@ -20,6 +22,8 @@ from connector.sync.records import poisoned, stored_of, to_mapped
 from connector.sync.rows import is_parked
 
 logger = logging.getLogger(__name__)
+
+_NOBODY: Mapping[str, Structure] = MappingProxyType({})
 
 OVERLAP = timedelta(minutes=10)
 """Salesforce stamps a row when its transaction runs and shows it when that commits, minutes later at times."""
@@ -67,6 +71,7 @@ def _take_in(
     seen: set[str] = set()
     changed = 0
     for page in pages:
+        context.moved()
         changed += store(context, page)
         seen.update(to_id18(record["Id"]) for record in page)
     others = {to_id18(i) for i in changes.touched} - seen
@@ -88,8 +93,10 @@ def sweep_is_due(context: Context, every: timedelta) -> bool:
     return not text or is_other_mapping or context.now - datetime.fromisoformat(text) >= every
 
 
-def pull_ids(context: Context, salesforce_ids: Sequence[str]) -> Pulled:
+def pull_ids(context: Context, salesforce_ids: Sequence[str], asked: Mapping[str, Structure] = _NOBODY) -> Pulled:
     """Read just these records; those that are not flagged, deleted or invisible are noted as such.
+
+    ``asked`` is who asked for which of them (by, at, how): the cause of what follows.
 
     Raises UnsafePlan while a changed mapping waits for a person, but for what was released.
     """
@@ -97,7 +104,7 @@ def pull_ids(context: Context, salesforce_ids: Sequence[str]) -> Pulled:
     records = permissions.reading(context, lambda selection: context.salesforce.fetch(selection, wanted))
     found = {to_id18(record["Id"]) for record in records}
     with guards.looking(context):
-        changed = store(context, admission.storable(context, wanted, records))
+        changed = store(context, admission.storable(context, wanted, records), asked)
     changed += _note_absent(context, [salesforce_id for salesforce_id in wanted if salesforce_id not in found])
     return Pulled(len(wanted), changed)
 
@@ -106,15 +113,19 @@ _Entry = tuple[str, str, Mapped, Structure]
 """(id, name, mapped, values of our own fields now in Salesforce), as the ledger takes it."""
 
 
-def store(context: Context, records: Iterable[Structure]) -> int:
-    """Map and store records. Gives how many brought news. A record that cannot be mapped is held with its reason."""
+def store(context: Context, records: Iterable[Structure], asked: Mapping[str, Structure] = _NOBODY) -> int:
+    """Map and store records. Gives how many brought news. A record that cannot be mapped is held with its reason.
+
+    ``asked`` as in ``pull_ids``.
+    """
     page = list(records)
     hides_invitations = permissions.hides_invitations(context)
     entries = [_to_entry(context, record, hides_invitations=hides_invitations) for record in page]
     if not entries:
         return 0
     yield_to_edits(context, {salesforce_id: shown for salesforce_id, _, _, shown in entries})
-    changed = _keep(context, entries)
+    reasons = Reasons(_causes(context, page), asked)
+    changed = _keep(context, entries, _flagged_at(context, page), reasons)
     if changed < len(entries):
         _look_again(context, page)
     return changed
@@ -146,18 +157,47 @@ def _json(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _keep(context: Context, entries: Sequence[_Entry]) -> int:
+def _flagged_at(context: Context, records: Sequence[Structure]) -> dict[str, datetime]:
+    """Since when those records are shared that were not before: since their last edit, if that is news.
+
+    One edited before the last pull was flagged all the time and is only seen now, as at the very first one.
+    """
+    text = context.ledger.watermark(context.name, "pull")
+    last = datetime.fromisoformat(text) - OVERLAP if text else None
+    stamps = {
+        to_id18(one["Id"]): datetime.fromisoformat(str(one["SystemModstamp"])) for one in records if _is_told(one)
+    }
+    return {key: stamp for key, stamp in stamps.items() if last is not None and stamp >= last}
+
+
+def _is_told(record: Structure) -> bool:
+    return bool(record.get("SystemModstamp"))
+
+
+def _causes(context: Context, records: Sequence[Structure]) -> dict[str, str]:
+    """Why each record is looked at, should it bring news: an edit, or another mapping that reads it otherwise.
+
+    Who edited it last is an id of Salesforce's; where a parent or a child row was edited, that is somebody else.
+    """
+    words = f"read from Salesforce at {to_instant(context.now)}"
+    if not guards.is_accepted(context) and context.ledger.watermark(context.name, guards.MAPPING):
+        words += f" with the changed mapping {context.mapping_digest[:12]}"
+    edited = {to_id18(one["Id"]): str(one.get("LastModifiedById") or "") for one in records}
+    return {key: f"{words}, last edited there by {user}" if user else words for key, user in edited.items()}
+
+
+def _keep(context: Context, entries: Sequence[_Entry], flagged_at: Mapping[str, datetime], reasons: Reasons) -> int:
     """Store entries together, and what a transform made that cannot be written down by itself, as unmapped."""
     try:
-        return context.ledger.store_mapped(*context.key, entries, context.now)
+        return context.ledger.store_mapped(*context.key, entries, context.now, flagged_at, reasons)
     except ConnectorError:
         raise
     except Exception as error:  # noqa: BLE001 (the edge of a record: whatever it is, the other records go on)
         if len(entries) > 1:
-            return sum(_keep(context, [entry]) for entry in entries)
+            return sum(_keep(context, [entry], flagged_at, reasons) for entry in entries)
         ((salesforce_id, _, _, shown),) = entries
         held = (salesforce_id, "", poisoned(context, salesforce_id, error), shown)
-        return context.ledger.store_mapped(*context.key, [held], context.now)
+        return context.ledger.store_mapped(*context.key, [held], context.now, flagged_at, reasons)
 
 
 def _look_again(context: Context, records: Sequence[Structure]) -> None:

@@ -22,7 +22,7 @@ def release(context: Context, planned: Mapping[str, str]) -> None:
     """Let these records through, by Salesforce id and fingerprint, whoever owns the ledger."""
     text = context.ledger.watermark(context.name, "release")
     released = Release.from_text(text, context.now).and_also(planned, context.now)
-    context.ledger.release(*context.key, list(planned), released.to_text(), context.now)
+    context.ledger.release(*context.key, list(planned), released.to_text(), context.now, context.actor)
     context.guards.looked_for_releases = float("-inf")
 
 

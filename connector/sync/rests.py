@@ -40,7 +40,13 @@ def rest_of(context: Context, link: Link, action: Action) -> Rest:
         until = context.now
     unshown = context.unshown(link, status, message)
     news = link.changed_at is None or any(name not in context.stamp_fields for name in unshown.values)
-    return Rest(status, message, until, show=news or bool(unshown.values or unshown.taken), news=news)
+    show = news or bool(unshown.values or unshown.taken)
+    return Rest(status, message, until, show=show, news=news, code=code_of(action))
+
+
+def code_of(action: Action) -> str:
+    """The code of the first problem that holds a link, so that held ones can be counted by it."""
+    return action.problems[0].code[:64] if isinstance(action, plan.Hold) and action.problems else ""
 
 
 Learned: TypeAlias = tuple[Link, LinkChanges, bool | Rest]

@@ -23,12 +23,14 @@ REVIEW_EVERY = timedelta(seconds=10)
 class Verb:
     """One loop: ``run`` looks at the ledger first, and only then at a service, so that looking often costs little.
 
-    ``every`` is counted from the end of the look before. ``run`` raises TemporaryError or Halt.
+    ``every`` is counted from the end of the look before. ``run`` raises TemporaryError or Halt. ``work`` is what
+    ``Ledger.awaiting`` calls the work that it is for: while there is none it need not be run. "" is always run.
     """
 
     name: str
     every: timedelta
     run: Callable[[], object]
+    work: str = ""
 
 
 def verbs_of(context: Context, pull_every: timedelta, observe_every: timedelta, full_sweep: timedelta) -> list[Verb]:
@@ -39,14 +41,14 @@ def verbs_of(context: Context, pull_every: timedelta, observe_every: timedelta, 
 
     return [
         Verb("pull", pull_every, pulling),
-        Verb("requests", TICK, lambda: answer_requests(context)),
-        Verb("advance", TICK, lambda: _advance(context)),
+        Verb("requests", TICK, lambda: answer_requests(context), "requests"),
+        Verb("advance", TICK, lambda: _advance(context), "advance"),
         Verb("observe", observe_every, lambda: observe(context)),
-        Verb("tasks", TICK, lambda: follow_tasks(context)),
+        Verb("tasks", TICK, lambda: follow_tasks(context), "tasks"),
         Verb("review", REVIEW_EVERY, lambda: context.submitted.is_set() and observe(context)),
-        Verb("refresh", TICK, lambda: refresh(context)),
-        Verb("answers", TICK, lambda: follow_invitations(context)),
-        Verb("write back", TICK, lambda: write_back(context)),
+        Verb("refresh", TICK, lambda: refresh(context), "refresh"),
+        Verb("answers", TICK, lambda: follow_invitations(context), "answers"),
+        Verb("write back", TICK, lambda: write_back(context), "write_back"),
     ]
 
 
@@ -66,7 +68,7 @@ def answer_requests(context: Context) -> None:
         while (requests := context.ledger.requests(context.name)) and not context.stopping.is_set():
             wanted = admission.readable(context, sorted({salesforce_id for _, salesforce_id in requests}))
             if wanted:
-                pull_ids(context, wanted)
+                pull_ids(context, wanted, context.ledger.asked([number for number, _ in requests]))
             context.ledger.requests_done([number for number, _ in requests])
     guards.end_release(context)
     guards.look_again(context)

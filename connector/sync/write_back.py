@@ -68,13 +68,14 @@ def write_back(context: Context) -> int:
     written = 0
     while not context.stopping.is_set() and (due := context.ledger.write_backs_due(*context.key, context.now, BATCH)):
         written += _write(context, due)
+        context.moved()
     return written
 
 
 def _write(context: Context, due: Sequence[tuple[Link, str, str]]) -> int:
     gone = [link for link, *_ in due if link.presence in {"deleted", "missing"}]
     if gone:
-        context.ledger.written({link.id: Written(error=link.write_back_error) for link in gone})
+        context.ledger.written({link.id: Written(error=link.write_back_error) for link in gone}, context.now)
     found = [(link, context.unshown(link, *rest)) for link, *rest in due if link not in gone]
     in_record, in_rows = permissions.barred_in_record(context), permissions.barred_in_rows(context)
     tellings: dict[int, _Telling] = {}
@@ -91,7 +92,7 @@ def _write(context: Context, due: Sequence[tuple[Link, str, str]]) -> int:
     finally:
         ends = {number: one.written(context.now) for number, one in tellings.items() if not one.is_untouched}
         if ends:
-            context.ledger.written(ends)
+            context.ledger.written(ends, context.now)
 
 
 def _without_edited(context: Context, found: list[tuple[Link, Unshown]]) -> list[tuple[Link, Unshown]]:

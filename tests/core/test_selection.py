@@ -31,7 +31,7 @@ def columns_of(query: str) -> list[str]:
 
 def test_whole_records() -> None:
     assert SELECTION.records() == (
-        "SELECT Id, SystemModstamp, Name, Account.Name, Account.Owner.Email, Amount, AWS_Id__c, "
+        "SELECT Id, SystemModstamp, LastModifiedById, Name, Account.Name, Account.Owner.Email, Amount, AWS_Id__c, "
         "(SELECT Id FROM Items__r), (SELECT Id, Contact.Email FROM OpportunityContactRoles) "
         f"FROM Opportunity WHERE ({FLAG}) ORDER BY SystemModstamp ASC, Id ASC"
     )
@@ -94,7 +94,8 @@ def test_a_mapping_selects_what_it_reads_and_what_it_writes_back() -> None:
     ).selection
     assert (selection.sobject, selection.where) == ("Opportunity", "Share_With_AWS__c = TRUE")
     assert columns_of(selection.records()) == [
-        "Id", "SystemModstamp", "Name", "Account.Name", "ACCOUNT.Industry", "Note__c", "Switch__c", "Solution__c",
+        "Id", "SystemModstamp", "LastModifiedById", "Name", "Account.Name", "ACCOUNT.Industry",
+        "Note__c", "Switch__c", "Solution__c",
         "Involvement__c", "Submit__c", "AWS_Id__c", "AWS_Status__c",
     ]  # fmt: skip
     assert dict(selection.children) == {

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import exists, func, not_, or_, select, update
+from sqlalchemy import Connection, exists, func, not_, or_, select, update
 
-from connector.adapters.ledger.engine import Transactions
+from connector.adapters.ledger.audit import Audit, about_id, add_entries
 from connector.adapters.ledger.nouns import OPEN, is_among, within
 from connector.adapters.ledger.progress import set_value
 from connector.adapters.ledger.rows import LINK, OPERATION
+from connector.core.audit import Event
 from connector.core.model import Mapped, Refusal
 
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _NO_PROBLEMS = "[]"
 
 
-class Guards(Transactions):
+class Guards(Audit):
     """Counts and releases. Every public method is one transaction."""
 
     def creates_waiting(self, connection: str, catalog: str, besides: Sequence[str]) -> int:
@@ -74,17 +75,21 @@ class Guards(Transactions):
         with self._read() as reading:
             return int(reading.execute(query).scalar_one())
 
-    def release(self, connection: str, catalog: str, salesforce_ids: Sequence[str], text: str, now: datetime) -> None:
-        """Note what a person released, and let advance look at these records now."""
+    def release(
+        self, connection: str, catalog: str, salesforce_ids: Sequence[str], text: str, now: datetime, by: str = ""
+    ) -> None:
+        """Note what a person (``by``) released, and let advance look at these records now."""
+        entries = [about_id(connection, i, Event.RELEASED, now, actor=by or self.actor) for i in salesforce_ids]
         with self._write() as writing:
             set_value(writing, connection, "release", text)
             set_value(writing, connection, "released_at", now.isoformat())
-            writing.execute(_wake(connection, catalog, now).where(is_among(LINK.c.salesforce_id, salesforce_ids)))
+            _wake(writing, connection, catalog, now, salesforce_ids)
+            add_entries(writing, entries)
 
     def wake_waiting(self, connection: str, catalog: str, now: datetime) -> None:
         """Let advance look now at what it would look at later."""
         with self._write() as writing:
-            writing.execute(_wake(connection, catalog, now))
+            _wake(writing, connection, catalog, now)
 
     def linked(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> dict[str, Mapped]:
         """What is stored of the flagged links among these that have an AWS opportunity, by Salesforce id."""
@@ -130,6 +135,8 @@ def _problems() -> Any:
     return LINK.c.mapped["problems"].as_string()
 
 
-def _wake(connection: str, catalog: str, now: datetime) -> Any:
+def _wake(writing: Connection, connection: str, catalog: str, now: datetime, only: Sequence[str] | None = None) -> None:
     waiting = (LINK.c.due_at > now, LINK.c.rest_status == "Pending")
-    return within(update(LINK), connection, catalog).where(*waiting).values(due_at=now)
+    found = within(select(LINK.c.id), connection, catalog, only).where(*waiting)
+    numbers = found.order_by(LINK.c.id).with_for_update(key_share=True)  # the order of all locks
+    writing.execute(update(LINK).where(LINK.c.id.in_(numbers), *waiting).values(due_at=now))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Text, bindparam, case, cast, func, or_, select, update
+from sqlalchemy import Boolean, Connection, Text, bindparam, case, cast, exists, func, null, or_, select, update
 
-from connector.adapters.ledger.engine import Transactions
+from connector.adapters.ledger.audit import Audit, about_id, add_entries
 from connector.adapters.ledger.nouns import (
     CHUNK,
     LINKS,
     OPEN,
     links_of,
+    lock_links,
     read_link,
     set_facts,
     to_link,
@@ -23,22 +24,35 @@ from connector.adapters.ledger.nouns import (
     touched,
     within,
 )
-from connector.adapters.ledger.rows import LINK, OPERATION
-from connector.core.model import Link
+from connector.adapters.ledger.rows import LINK, OPERATION, REQUEST
+from connector.core.audit import Event, to_instant
+from connector.core.model import Link, Structure
 from connector.errors import StaleVersion
 from connector.ports import LinkChanges, Rest
 
 _STARTED = case((LINK.c.opportunity_id == "", 1), else_=0)
 _STATUS = case((LINK.c.rest_status == "", "Pending"), else_=LINK.c.rest_status)
 
-_RESTED: dict[str, Any] = {name: bindparam(name) for name in ("rest_status", "rest_message", "due_at", "write_back_at")}
+_COLUMNS = ("rest_status", "rest_code", "rest_message", "due_at", "write_back_at")
+_KINDS_OF_WORK = ("advance", "tasks", "refresh", "answers", "write_back", "requests")
+_HERE = (LINK.c.connection == bindparam("c"), LINK.c.catalog == bindparam("g"))
+_LOOKS = (LINK.c.due_at, LINK.c.poll_at, LINK.c.refresh_at, LINK.c.answer_at, LINK.c.write_back_at)
+_AWAITING = select(
+    *(exists().where(*_HERE, column <= bindparam("now", type_=LINK.c.due_at.type)) for column in _LOOKS),
+    exists().where(REQUEST.c.connection == bindparam("c")),
+)
+
+_RESTED: dict[str, Any] = {
+    **{name: bindparam(name) for name in _COLUMNS},
+    "asked": case((bindparam("is_over", type_=Boolean), null()), else_=LINK.c.asked),
+}
 _REST = (
     update(LINK).where(LINK.c.id == bindparam("link_id"), LINK.c.revision == bindparam("seen_revision")).values(_RESTED)
 )
 _REST_WITH_NEWS = _REST.values(changed_at=bindparam("changed_at"))
 
 
-class Links(Transactions):
+class Links(Audit):
     """Facts about links. Every public method is one transaction."""
 
     def link(self, link_id: int) -> Link:
@@ -95,6 +109,7 @@ class Links(Transactions):
         When another job has changed a link's facts meanwhile, the plan is void, and the link stays due instead.
         """
         with self._write() as writing:
+            lock_links(writing, [link.id for link, _ in rests])
             for news, statement in ((False, _REST), (True, _REST_WITH_NEWS)):
                 values = [_resting(link, rest, now) for link, rest in rests if rest.news == news]
                 if values:
@@ -107,13 +122,19 @@ class Links(Transactions):
             status, message, due_at = reading.execute(query).one()
             return status, message, due_at
 
-    def change(self, link: Link, now: datetime, *, wake: bool = True, **changes: Unpack[LinkChanges]) -> Link:
+    def change(
+        self, link: Link, now: datetime, *, wake: bool = True, adopted: str = "", **changes: Unpack[LinkChanges]
+    ) -> Link:
         """Set facts of a link; advance looks at it again unless ``wake`` is False. Gives the link as it is then.
 
-        Raises StaleVersion when the link is no longer as it was seen: look again.
+        ``adopted`` names what of AWS is taken over by that, for the audit trail. Raises StaleVersion when the link is
+        no longer as it was seen: look again.
         """
         with self._write() as writing:
-            return set_facts(writing, link, changes, touched(now) if wake else {}, only_as_seen=True)
+            changed = set_facts(writing, link, changes, touched(now) if wake else {}, only_as_seen=True)
+            if adopted:
+                add_entries(writing, [self._noted(Event.ADOPTED, changed, now, detail=adopted)])
+            return changed
 
     def change_all(self, changes: Sequence[tuple[Link, LinkChanges, bool | Rest]], now: datetime) -> None:
         """Set facts of several links in one transaction, each (link, facts, whether to wake it, or its new rest).
@@ -121,24 +142,32 @@ class Links(Transactions):
         Links that are no longer as they were seen are left as they are.
         """
         with self._write() as writing:
+            lock_links(writing, [link.id for link, *_ in changes])
             for link, facts, then in changes:
                 columns = to_resting(then, now) if isinstance(then, Rest) else touched(now) if then else {}
                 with suppress(StaleVersion):
                     set_facts(writing, link, facts, columns, only_as_seen=True)
 
-    def wake(self, connection: str, catalog: str, salesforce_ids: Sequence[str] | None, now: datetime) -> list[str]:
+    def wake(
+        self, connection: str, catalog: str, salesforce_ids: Sequence[str] | None, now: datetime, by: str = ""
+    ) -> list[str]:
         """Clear what holds these links and look again. Gives their Salesforce ids.
 
-        None: every held one, and every one of which Salesforce refused to show something.
+        None: every held one, and every one of which Salesforce refused to show something. ``by`` is who asks for it.
         """
+        who = by or self.actor
+        asked: Structure = {"by": who, "at": to_instant(now), "how": "retry"}
         query = within(select(LINK.c.id, LINK.c.salesforce_id), connection, catalog, salesforce_ids)
         if salesforce_ids is None:
             query = query.where(or_(LINK.c.rest_status == "Held", LINK.c.write_back_error != ""))
         with self._write() as writing:
-            found = writing.execute(query.order_by(LINK.c.salesforce_id).with_for_update()).all()
+            found = writing.execute(query.order_by(LINK.c.id)).all()
             for start in range(0, len(found), CHUNK):
-                _wake(writing, [number for number, _ in found[start : start + CHUNK]], now)
-            return [salesforce_id for _, salesforce_id in found]
+                some = found[start : start + CHUNK]
+                _wake(writing, [number for number, _ in some], asked if who else None, now)
+                entries = [about_id(connection, i, Event.RETRIED, now, actor=who) for _, i in some]
+                add_entries(writing, entries)
+            return sorted(salesforce_id for _, salesforce_id in found)
 
     def refused_write_backs(self, connection: str, catalog: str, salesforce_ids: Sequence[str]) -> list[Link]:
         """Those of these links of which Salesforce refused to show something."""
@@ -180,6 +209,18 @@ class Links(Transactions):
         query = links_of(connection, catalog, only).where(column <= now).order_by(column).limit(limit)
         with self._read() as reading:
             return [to_link(row) for row in reading.execute(query)]
+
+    def awaiting(self, keys: Iterable[tuple[str, str]], now: datetime) -> dict[tuple[str, str], frozenset[str]]:
+        """What has to be looked at now, by (connection, catalog): one small query each, which reads only indexes.
+
+        Asked all the time for every connection, so it says only whether there is work, and of which kind.
+        """
+        with self._read() as reading:
+            rows = {key: reading.execute(_AWAITING, {"c": key[0], "g": key[1], "now": now}).one() for key in keys}
+        return {
+            key: frozenset(kind for kind, found in zip(_KINDS_OF_WORK, row, strict=True) if found)
+            for key, row in rows.items()
+        }
 
     def work_due(
         self, connection: str, catalog: str, until: datetime, only: Sequence[str] | None = None
@@ -224,11 +265,18 @@ class Links(Transactions):
 
 
 def _resting(link: Link, rest: Rest, now: datetime) -> dict[str, Any]:
-    return {"link_id": link.id, "seen_revision": link.revision, **to_resting(rest, now)}
+    values = to_resting(rest, now)
+    values["is_over"] = "asked" in values
+    values.pop("asked", None)
+    return {"link_id": link.id, "seen_revision": link.revision, **values}
 
 
-def _wake(writing: Connection, numbers: Sequence[int], now: datetime) -> None:
-    writing.execute(update(OPERATION).where(OPERATION.c.link_id.in_(numbers), OPEN).values(next_attempt_at=None))
+def _wake(writing: Connection, numbers: Sequence[int], asked: Structure | None, now: datetime) -> None:
+    # Operations before links, as whoever notes how one ended has them; see Transactions.
+    waiting = select(OPERATION.c.id).where(OPERATION.c.link_id.in_(numbers), OPEN).order_by(OPERATION.c.id)
+    opened = list(writing.execute(waiting.with_for_update()).scalars())
+    writing.execute(update(OPERATION).where(OPERATION.c.id.in_(opened)).values(next_attempt_at=None))
+    lock_links(writing, numbers)
     cleared = {
         "refusal": None,
         "refusals": None,
@@ -236,6 +284,7 @@ def _wake(writing: Connection, numbers: Sequence[int], now: datetime) -> None:
         "attempts": 0,
         "next_try_at": None,
         "write_back_error": "",
+        "asked": asked,
         "revision": LINK.c.revision + 1,
         **touched(now),
     }

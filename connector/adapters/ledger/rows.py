@@ -41,6 +41,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Title(TypeDecorator[str]):
+    """A record's name, as long as Salesforce's own can be at most: it is a key, and PostgreSQL's have an end."""
+
+    impl = Text
+    cache_ok = True
+    LONGEST = 255
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value[: self.LONGEST]
+
+
 def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
@@ -63,7 +74,8 @@ class LinkRow(SQLModel, table=True):
     ``revision`` grows with every change of a fact, so that whoever planned with an older one is told.
     ``due_at``, ``poll_at`` (its task), ``refresh_at`` (AWS's own word), ``answer_at`` (its invitations) and
     ``write_back_at`` say when somebody has to look (null: not at all), so that the cost grows with what is open.
-    ``flagged_at`` is since when the record is shared, ``asked`` which person last asked for it, and how.
+    ``flagged_at`` is since when the record is shared, ``asked`` which person asked for it since it last rested, and
+    how, ``cause`` what brought its last news.
     ``rest_*`` is what the last plan came to; it is written in the transaction that clears ``due_at`` and cleared by
     every change of the facts it was computed from.
     """
@@ -79,7 +91,10 @@ class LinkRow(SQLModel, table=True):
         Index("ix_link_answer_at", "connection", "catalog", "answer_at"),
         Index("ix_link_write_back_at", "connection", "catalog", "write_back_at"),
         Index("ix_link_opportunity_id", "connection", "catalog", "opportunity_id"),
-        Index("ix_link_rest_status", "connection", "catalog", "rest_status"),
+        # Holds all that a search by part of a name looks at, or it would read every link.
+        Index("ix_link_name", "connection", "catalog", "name", "id"),
+        # Counts by status and code are read from it alone.
+        Index("ix_link_rest_status", "connection", "catalog", "rest_status", "rest_code"),
         # Few have one, so that `connector status` need not read all; its text is too long to be a key.
         Index(
             "ix_link_write_back_error",
@@ -95,7 +110,7 @@ class LinkRow(SQLModel, table=True):
     connection: str = Field(max_length=63)
     catalog: str = Field(max_length=16)
     salesforce_id: str = Field(max_length=18)
-    name: str = _text()
+    name: str = Field(default="", sa_column=Column(Title(), nullable=False, server_default=""))
     presence: str = Field(default="flagged", max_length=16)
     mapped: Any = _json()
     content: str = Field(default="", max_length=32)
@@ -114,12 +129,14 @@ class LinkRow(SQLModel, table=True):
     taken: Any = _json()
     flagged_at: Optional[datetime] = _instant()  # noqa: UP045
     asked: Any = _json()
+    cause: str = _text()
     attempts: int = 0
     next_try_at: Optional[datetime] = _instant()  # noqa: UP045
     changed_at: Optional[datetime] = _instant()  # noqa: UP045
     shown: Any = _json()
     write_back_error: str = _text()
     rest_status: str = Field(default="", max_length=16)
+    rest_code: str = _short(64)
     rest_message: str = _text()
     due_at: Optional[datetime] = _instant()  # noqa: UP045
     poll_at: Optional[datetime] = _instant()  # noqa: UP045
@@ -218,7 +235,7 @@ class AuditRow(SQLModel, table=True):
     __tablename__: ClassVar[str] = "audit"
     __table_args__ = (
         Index("ix_audit_at", "connection", "at"),
-        Index("ix_audit_salesforce_id", "connection", "salesforce_id"),
+        Index("ix_audit_salesforce_id", "connection", "salesforce_id", "at"),
     )
 
     id: Optional[int] = Field(default=None, primary_key=True)  # noqa: UP045
@@ -253,15 +270,19 @@ class FenceRow(SQLModel, table=True):
 
 
 class AlertRow(SQLModel, table=True):
-    """What people were last told of a connection, so that each change of state is told once, whoever notices it."""
+    """What people were last told of a connection, so that each change of state is told once, whoever notices it.
+
+    ``tell_by`` is set while ``message`` has not been told: until then somebody is about to, after it anybody may.
+    """
 
     __tablename__: ClassVar[str] = "alert"
 
     connection: str = Field(max_length=63, primary_key=True)
     kind: str = Field(max_length=16, primary_key=True)
-    state: str = Field(max_length=16)
+    state: str = Field(max_length=32)
     message: str = _text()
     since: Optional[datetime] = _instant()  # noqa: UP045
+    tell_by: Optional[datetime] = _instant()  # noqa: UP045
     told_at: Optional[datetime] = _instant()  # noqa: UP045
 
 
