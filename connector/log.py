@@ -12,7 +12,9 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 from urllib.parse import quote, quote_plus
@@ -29,7 +31,10 @@ VENDORS = (
     "simple_salesforce",
     "apscheduler",
     "alembic",
+    "opentelemetry",
+    "psycopg",
     "sqlalchemy",
+    "uvicorn",
 )
 REMOVED = "[removed]"
 SHORTEST_SECRET = 6  # a shorter one would be found inside ordinary words
@@ -126,11 +131,22 @@ class Redaction:
 
 
 REDACTION = Redaction()
+_CONNECTION: ContextVar[str] = ContextVar("connection", default="")
 
 
 def redact(secret: str) -> None:
     """Never let this text appear in a log line of this process; shorter than six characters is ignored."""
     REDACTION.register(secret)
+
+
+@contextmanager
+def within(connection: str) -> Iterator[None]:
+    """Lines of this thread's block belong to the connection, also those of who does not know it, as adapters."""
+    token = _CONNECTION.set(connection)
+    try:
+        yield
+    finally:
+        _CONNECTION.reset(token)
 
 
 def extras_of(record: logging.LogRecord) -> Iterable[tuple[str, Any]]:
@@ -145,7 +161,7 @@ def to_stamp(moment: datetime) -> str:
 
 
 class MachineFormatter(JsonFormatter):
-    """One JSON object a line: time, level, event, message, logger, and the extras."""
+    """One JSON object a line: time, level, event, message, logger, connection ("": of none), and the extras."""
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         log_data["time"] = to_stamp(datetime.fromtimestamp(record.created, UTC))
@@ -153,6 +169,7 @@ class MachineFormatter(JsonFormatter):
         log_data["event"] = getattr(record, "event", record.name)
         log_data["message"] = record.message
         log_data["logger"] = record.name
+        log_data["connection"] = getattr(record, "connection", _CONNECTION.get())
         for name, value in (*extras_of(record), *message_dict.items()):
             log_data.setdefault(name, value)
 

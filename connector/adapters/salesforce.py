@@ -83,6 +83,10 @@ class SalesforceClient:
     def spent_before(self, count: int) -> None:
         self._http.meter.spent_before = count
 
+    def recount(self, in_all: int) -> None:
+        """Others called as well: ``in_all`` are the calls of the last 24 hours in the ledger, ours among them."""
+        self._http.meter.recount(in_all)
+
     def usage(self) -> ApiUsage:
         return self._http.meter.usage()
 

@@ -22,6 +22,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from connector.adapters.salesforce_errors import to_unavailable
 from connector.adapters.salesforce_login_errors import to_token_error
+from connector.adapters.salesforce_spans import calling, note_response
 from connector.errors import ConfigError, ConnectorError, LoginFailed, TemporaryError, Throttled, Unavailable
 from connector.ports import Clock
 
@@ -229,8 +230,10 @@ class TokenProvider:
     def _exchange(self, form: dict[str, str], basic: HTTPBasicAuth | None) -> tuple[str, str]:
         url = self._settings.login_url.rstrip("/") + TOKEN_PATH
         try:
-            # A redirection could carry the signed login to another host: it is told, not followed.
-            response = self._session.post(url, data=form, auth=basic, allow_redirects=False)
+            with calling("login", "POST", self._settings.login_url, TOKEN_PATH):
+                # A redirection could carry the signed login to another host: it is told, not followed.
+                response = self._session.post(url, data=form, auth=basic, allow_redirects=False)
+                note_response(response)
         except (requests.RequestException, OSError) as fault:
             raise to_unavailable(fault, label="login", writes=False) from None
         self._ahead = self._read_clock(response)

@@ -21,6 +21,7 @@ from urllib3.util.retry import Retry
 
 from connector.adapters.salesforce_auth import SalesforceSettings, Token, TokenProvider, is_plain_http
 from connector.adapters.salesforce_errors import is_curable, to_error, to_login_failed, to_unavailable
+from connector.adapters.salesforce_spans import calling, note_response
 from connector.errors import ConfigError, QuotaExhausted
 from connector.ports import ApiUsage, Clock
 
@@ -142,6 +143,11 @@ class ApiMeter:
     def spent_before(self, count: int) -> None:
         self._before = (self._clock.monotonic(), count)
 
+    def recount(self, in_all: int) -> None:
+        """Of the last day's calls of all processes, those that are not ours count as made before."""
+        with self._lock:
+            self.spent_before = max(in_all - sum(count for _, count in self._buckets), 0)
+
     def spend(self, label: str) -> None:
         """Count one call about to be made. Raises QuotaExhausted instead when our share is used up."""
         with self._lock:
@@ -220,10 +226,14 @@ class SalesforceHttp:
 
     def _attempt(self, call: Call, token: Token) -> Answer:
         """One request. Errors are translated but for a 401, which the caller judges."""
-        from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
-
         simple = self._simple(token.instance_url)
         self.meter.spend(call.label)
+        with calling(call.label, call.method, simple.base_url, call.path):
+            return self._ask(simple, call, token)
+
+    def _ask(self, simple: SimpleSalesforce, call: Call, token: Token) -> Answer:
+        from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
+
         try:
             body = simple.restful(
                 call.path,
@@ -270,6 +280,7 @@ class SalesforceHttp:
 
     def _observe(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Keep what simple-salesforce does not hand on, and refuse JSON that it would stumble over."""
+        note_response(response)
         self._thread.headers = response.headers
         self.meter.observe(response.headers.get("Sforce-Limit-Info", ""))
         if response.ok and response.content.lstrip()[:1] not in (b"", b"{", b"["):

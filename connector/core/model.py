@@ -293,6 +293,7 @@ class Operation:
     """One write to AWS, written ahead: exact body and token, committed before the call is made.
 
     ``intent`` is what will have been agreed once it is done, as it was planned: the record may change meanwhile.
+    ``body_sha256`` is what stays of the body: the digest of its JSON as the ledger has it, UTF-8.
     """
 
     id: int
@@ -306,6 +307,7 @@ class Operation:
     sent_at: datetime | None = None
     next_attempt_at: datetime | None = None
     error: str = ""
+    body_sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +341,8 @@ class Link:
     took last; ``invitations`` those that were sent; ``refusals`` what AWS refused of single parts, by their subject
     (``owner``, ``invitation <key>``; ``adoption`` where it cannot be taken over), while ``refusal`` is about the
     opportunity itself; ``taken`` the last value of AWS that each inbound field was given.
+    ``cause`` is what brought the last news, ``asked`` which person asked for the record since it last rested (by, at,
+    how).
     """
 
     id: int
@@ -368,6 +372,8 @@ class Link:
     invitations: tuple[SentInvitation, ...] = ()
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     taken: Structure = field(default_factory=dict)
+    cause: str = ""
+    asked: Structure | None = None
 
     @property
     def answers_open(self) -> bool:

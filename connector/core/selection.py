@@ -57,7 +57,7 @@ class Selection:
 
     def records(self, *conditions: str, order: bool = True) -> str:
         """The query for whole flagged records, further narrowed by ``conditions``."""
-        columns = unique([*("Id", "SystemModstamp", "Name"), *self.fields])
+        columns = unique([*("Id", "SystemModstamp", "LastModifiedById", "Name"), *self.fields])
         inner = [f"(SELECT {', '.join(unique(paths))} FROM {name})" for name, paths in sorted(self.children.items())]
         ordering = " ORDER BY SystemModstamp ASC, Id ASC" if order else ""
         return f"SELECT {', '.join([*columns, *inner])} FROM {self.sobject} WHERE {self._flagged(conditions)}{ordering}"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from connector.adapters.partner_central import model
 from connector.adapters.partner_central.account import bucket_of, identity_of
-from connector.adapters.partner_central.errors import to_error
-from connector.adapters.partner_central.pace import Pace, Paces
+from connector.adapters.partner_central.errors import is_throttled, to_error
+from connector.adapters.partner_central.pace import Caller, Pace, Paces, Stopping
 from connector.adapters.partner_central.session import (
     PartnerCentralSettings,
     client_config,
@@ -25,10 +25,11 @@ from connector.adapters.partner_central.session import (
     verify_with,
 )
 from connector.adapters.partner_central.simulator import simulate
+from connector.adapters.partner_central.spans import calling, note_answer, note_error
 from connector.core.model import Structure
 from connector.core.schema import Shape
 from connector.errors import AccessDenied, ConnectorError, RecordError, Unavailable
-from connector.ports import Clock, Denial, Identity
+from connector.ports import CallTally, Clock, Denial, Identity
 
 if TYPE_CHECKING:
     import boto3
@@ -80,13 +81,19 @@ class Spent:
 
 
 class PartnerCentralClient:
-    """``ports.PartnerCentral`` over boto3. Safe to use from several threads."""
+    """``ports.PartnerCentral`` over boto3. Safe to use from several threads.
 
-    def __init__(self, settings: PartnerCentralSettings, spent: Spent, clock: Clock, paces: Paces) -> None:
+    ``clock`` and ``stopping`` are the connection's own: set, they end its waits and nobody else's.
+    """
+
+    def __init__(
+        self, settings: PartnerCentralSettings, spent: Spent, clock: Clock, paces: Paces, stopping: Stopping
+    ) -> None:
         self.catalog = settings.catalog
         self._settings = settings
         self._spent = spent
         self._clock = clock
+        self._caller = Caller(clock, stopping)
         self._shared = paces
         self._opening = threading.Lock()
         self._session: boto3.Session | None = None
@@ -95,6 +102,8 @@ class PartnerCentralClient:
         self._paces: dict[bool, Pace] = {}
         self._counting = threading.Lock()
         self._calls: Counter[str] = Counter()
+        self._ended: Counter[tuple[str, str]] = Counter()
+        self._throttled: Counter[str] = Counter()
         self._handed_over: deque[tuple[float, int]] = deque()
         self._ahead: timedelta | None = None
 
@@ -108,6 +117,14 @@ class PartnerCentralClient:
             while self._handed_over and self._handed_over[0][0] < recently:
                 self._handed_over.popleft()
             return _reads_in(self._calls) + sum(reads for _, reads in self._handed_over)
+
+    def close(self) -> None:
+        """Nobody calls any more: close what is open, and leave the account's quota to the others."""
+        self._shared.leave(self)
+        with self._opening:
+            clients, self._clients, self._paces = list(self._clients.values()), {}, {}
+        for client in clients:
+            client.close()
 
     def input_shape(self, operation: str) -> Shape:
         return model.input_shape(operation)
@@ -148,6 +165,25 @@ class PartnerCentralClient:
             return denial
         return None
 
+    def tally(self) -> CallTally:
+        """How calls ended since the client was made."""
+        with self._counting:
+            return CallTally(dict(self._ended), dict(self._throttled))
+
+    def resume(self, free_in: float | None, *, after_others: bool) -> None:
+        """Go on calling where another process may have called on the account: see ``Pace.resume``.
+
+        ``free_in`` is about writes. ``after_others``: one did, and nothing is known of its reads.
+        """
+        for is_write, pace in self._paces.items():
+            if is_write or after_others:
+                pace.resume(free_in if is_write else None)
+
+    @property
+    def free_in(self) -> float:
+        """Seconds until the next write may leave."""
+        return self._paces[True].free_in if self._paces else 0.0
+
     def take_calls(self) -> dict[str, int]:
         """Calls by operation since this was last asked, so that they can be added to the ledger."""
         with self._counting:
@@ -159,6 +195,7 @@ class PartnerCentralClient:
     def call(self, operation: str, parameters: Structure, on_send: Callable[[], None] | None = None) -> Structure:
         """Make one call with the Catalog added; ``on_send`` runs when all is ready, before the wait for the turn.
 
+        It runs once more, right before the bytes leave, where that is seconds later: see ``departure.RENEWED``.
         Instants in the answer are ISO texts. Raises RecordError, TemporaryError or Halt; of what stopped the call
         before its bytes left, none is ambiguous.
         """
@@ -167,10 +204,10 @@ class PartnerCentralClient:
         is_write = operation in WRITES
         method = getattr(self._client(is_write), _method(operation))
         self._renew_credentials(operation)
-        with departing(self._paces[is_write], lambda: self._count(operation)) as departure:
+        paced = departing(self._paces[is_write], self._caller, lambda: self._count(operation))
+        with calling(operation), paced as departure:
             if on_send is not None:
-                on_send()
-                departure.settle()
+                departure.commit(on_send)
             started = self._clock.monotonic()
             try:
                 answer = _built_in_time(method, {"Catalog": self.catalog, **parameters})
@@ -179,9 +216,11 @@ class PartnerCentralClient:
                 self._log(operation, parameters, type(ours).__name__, started)
                 raise
             except Exception as raised:
-                error = to_error(raised, operation, is_sent=departure.is_sent)
+                error = _refused_in(raised) or to_error(raised, operation, is_sent=departure.is_sent)
+                note_error(raised)
                 self._log(operation, parameters, type(error).__name__, started)
                 raise error from raised
+            note_answer(answer)
         self._log(operation, parameters, "answered", started)
         return _whole(operation, answer)
 
@@ -196,6 +235,8 @@ class PartnerCentralClient:
             raise to_error(raised, operation, is_sent=False) from raised
 
     def _log(self, operation: str, parameters: Structure, outcome: str, started: float) -> None:
+        with self._counting:
+            self._ended[operation, outcome] += 1
         if not self._settings.debug_log:
             return
         extra = {
@@ -240,6 +281,7 @@ class PartnerCentralClient:
         settings, spent = self._settings, self._spent
         spent.learn(account)
         writes = self._shared.join(
+            self,
             account,
             "writes",
             per_second=settings.writes_per_second,
@@ -249,6 +291,7 @@ class PartnerCentralClient:
             unrecorded=lambda: 0,
         )
         reads = self._shared.join(
+            self,
             account,
             "reads",
             per_second=settings.reads_per_second,
@@ -277,8 +320,15 @@ class PartnerCentralClient:
         if text:
             client.meta.events.register(f"before-sign.{model.SERVICE}.*", mark)
         client.meta.events.register(f"after-call.{model.SERVICE}.*", self._note_time)
+        client.meta.events.register(f"needs-retry.{model.SERVICE}.*", self._note_throttle)
         watch(client)
         return client
+
+    def _note_throttle(self, response: Any = None, operation: Any = None, **_: Any) -> None:
+        """Called after every attempt, also one that botocore makes again by itself."""
+        if response is not None and is_throttled(response[1]):
+            with self._counting:
+                self._throttled[operation.name] += 1
 
     def _note_time(self, http_response: Any = None, **_: Any) -> None:
         """Every answer tells AWS's time, also one that refuses."""
@@ -312,6 +362,12 @@ def _built_in_time(method: Callable[..., Any], parameters: Structure) -> Any:
             return method(**parameters)
         except SignatureStale:
             continue
+
+
+def _refused_in(raised: Exception) -> ConnectorError | None:
+    """What the commit before the departure raised, where botocore took it for trouble with the network."""
+    inner = getattr(raised, "kwargs", {}).get("error")
+    return inner if isinstance(inner, ConnectorError) else None
 
 
 def _method(operation: str) -> str:
