@@ -24,7 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.rows import FENCE
-from connector.errors import LedgerUnavailable
+from connector.errors import LedgerUnavailable, TemporaryError
 
 IDLE = 5.0
 """Seconds that a fenced transaction may stand still before the server ends it: whoever is paused in one holds up the
@@ -38,6 +38,14 @@ _CHECK = {
         f"FROM ({_HELD} FOR SHARE) AS held"
     ),
 }
+_END_STALLED = text(
+    "SELECT pg_terminate_backend(session.pid) FROM pg_stat_activity AS session JOIN pg_locks AS held USING (pid) "
+    "WHERE session.datname = current_database() AND held.relation = to_regclass('fence') AND held.granted "
+    "AND held.mode = 'RowShareLock' AND session.state = 'active' AND session.wait_event = 'ClientRead' "
+    "AND session.state_change < clock_timestamp() - make_interval(secs => :seconds)"
+)
+"""Ends those that hold a fence and stopped in the middle of telling the server what to do, as a process that is paused
+between two packets of many rows. To the server they are at work, so that no time limit of its own ends them."""
 _LONGEST_WAIT = text(f"SELECT set_config('lock_timeout', '{2 * IDLE:.0f}s', true)")
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -70,6 +78,14 @@ class Fences(Transactions):
 
         Raises TemporaryError where a transaction of the holder before does not come to its end in ten seconds.
         """
+        try:
+            return self._take(account, holder)
+        except TemporaryError:
+            if not self._end_stalled():
+                raise
+            return self._take(account, holder)
+
+    def _take(self, account: str, holder: str) -> Fence:
         with self._write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(_LONGEST_WAIT)
@@ -83,6 +99,13 @@ class Fences(Transactions):
         is_told = released_at is not None and free_at is not None
         free_in = max((free_at - now).total_seconds(), 0.0) if is_told else None
         return Fence(account, before + 1, before, free_in)
+
+    def _end_stalled(self) -> bool:
+        """End the transactions that nobody carries on. Gives whether there were any."""
+        if self._engine.dialect.name != "postgresql":
+            return False
+        with self._write() as connection:
+            return bool(connection.execute(_END_STALLED, {"seconds": IDLE}).all())
 
     def release_fence(self, fence: Fence, free_in: float) -> None:
         """Tell the next holder in how many seconds a write may leave. Nothing, where the fence is lost already."""

@@ -1,0 +1,311 @@
+"""The queue of a fleet on a real server, and the traps of the engine behind it, each by its name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import Engine
+
+from connector.adapters.queue import Look, Timing
+from connector.adapters.queue.engine import Queue
+from tests.fleet.desks import QUICK, Desk, execute, plant, plant_dead, rows, serving
+from tests.world import wait_until
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("CONNECTOR_TEST_POSTGRES"), reason="needs a server: set CONNECTOR_TEST_POSTGRES"
+)
+ONE, TWO = Look("one", "at-one", "account"), Look("two", "at-two", "account")
+JOBS = "SELECT queueing_lock, status::text FROM procrastinate_jobs WHERE task_name = 'look' ORDER BY id"
+
+
+# the traps
+
+
+def test_trap_1_a_rescue_with_a_queued_twin_goes_on(server: Engine) -> None:
+    """The dead worker's look is finished as failed; put back into the line it would meet its twin there for ever."""
+    plant_dead(server, "one", "account")
+    plant(server, ONE)
+    desk = Desk(heard=["at-one"])
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") >= 1, "the twin to be served", 15)
+    assert ("rescued", "one") in desk.told
+    assert rows(server, JOBS) == []
+
+
+def test_trap_1_a_rescue_without_a_twin_leaves_it_to_the_next_tick(server: Engine) -> None:
+    plant_dead(server, "one", "account")
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") >= 1, "the tick to ask anew", 15)
+    assert ("rescued", "one") in desk.told
+
+
+def test_trap_2_no_retry_stands_beside_a_queueing_lock(server: Engine) -> None:
+    """A look that fails while its twin waits is over all the same, and neither is left under way."""
+    failed = threading.Event()
+
+    def fail(connection: str, lock: str) -> None:
+        if not failed.is_set():
+            plant(server, ONE)
+            failed.set()
+            raise RuntimeError("it fails")
+
+    desk = Desk(heard=["at-one"], on_look=fail)
+    plant(server, ONE)
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") == 2, "the twin to be served", 15)
+        wait_until(lambda: rows(server, JOBS) == [], "nothing to be left", 15)
+
+
+def test_trap_3_the_rescue_waits_for_no_lock(server: Engine) -> None:
+    """All slots and the very account are taken: the rescue has neither lock nor slot to wait for."""
+    plant_dead(server, "dead", "other account")
+    release = threading.Event()
+    looks = [Look(f"c{number}", f"at-{number}", f"lock {number}") for number in range(QUICK.concurrency)]
+    desk = Desk(wanted=looks, on_look=lambda *_: release.wait(20) and None)
+    with serving(server, desk):
+        try:
+            wait_until(lambda: len(desk.begun) == QUICK.concurrency, "all slots to be taken", 15)
+            wait_until(lambda: ("rescued", "dead") in desk.told, "the rescue", 15)
+        finally:
+            release.set()
+    assert rows(server, "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'rescue' AND lock IS NOT NULL") == [
+        (0,)
+    ]
+
+
+def test_trap_4_a_lock_that_becomes_free_is_found_soon(server: Engine) -> None:
+    """Nobody is told that a lock is free; with the engine's own pause each of these would wait five seconds."""
+    plant(server, ONE)
+    plant(server, TWO)
+    with serving(server, desk := Desk(heard=["at-one", "at-two"])):
+        wait_until(lambda: len(desk.over) == 2, "both", 15)
+    (_, first_over), (_, second_begun) = desk.over[0], desk.begun[1]
+    assert desk.begun[1][0] == "two"
+    assert second_begun - first_over < 2.0
+
+
+def test_trap_5_the_end_of_all_sessions_does_not_end_the_queue(server: Engine) -> None:
+    """The engine's worker returns without an error then, and a process would end with code 0."""
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") >= 1, "a look", 15)
+        _end_sessions(server)
+        before = desk.looks_at("one")
+        wait_until(lambda: desk.looks_at("one") > before + 2, "looks after it", 30)
+
+
+def test_trap_6_a_forgotten_worker_registers_anew(server: Engine) -> None:
+    """While it was paused a new worker took it for dead: what it fetches would break the tables' own rules."""
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") >= 1, "a look", 15)
+        execute(server, "DELETE FROM procrastinate_workers")
+        before = desk.looks_at("one")
+        wait_until(lambda: desk.looks_at("one") > before + 1, "looks after it", 30)
+        wait_until(lambda: rows(server, "SELECT count(*) FROM procrastinate_workers") == [(2,)], "to be known", 15)
+
+
+def test_trap_7_the_table_of_jobs_does_not_grow(server: Engine) -> None:
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") >= 4, "some looks", 30)
+    assert rows(server, "SELECT count(*) FROM procrastinate_jobs WHERE status NOT IN ('todo', 'doing')") == [(0,)]
+    # Who was told to stop in the middle may leave a tick behind, which the next one takes.
+    assert rows(server, "SELECT count(*) < 4 FROM procrastinate_jobs") == [(True,)]
+    assert rows(server, "SELECT count(*) < 12 FROM procrastinate_events") == [(True,)]
+
+
+def test_trap_8_nobody_pays_for_the_import_but_a_worker() -> None:
+    code = (
+        "import sys\n"
+        "import connector.cli, connector.app, connector.daemon, connector.fleet.worker\n"
+        "from connector.adapters.queue import schema\n"
+        "from connector.commands import worker\n"
+        "assert schema.is_installed()\n"
+        "print(sorted(name for name in sys.modules if name in {'procrastinate', 'psycopg_pool', 'croniter'}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+# what looks are promised
+
+
+def test_a_job_put_off_never_holds_up_its_account(server: Engine) -> None:
+    """Nothing is scheduled for later: the engine lets nobody with that lock pass it until then."""
+    desk = Desk(wanted=[ONE, TWO])
+    with serving(server, desk):
+        wait_until(lambda: len(desk.begun) >= 6, "looks", 30)
+        assert rows(server, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at IS NOT NULL") == [(0,)]
+
+
+def test_one_look_at_a_time_for_each_account(server: Engine) -> None:
+    inside: list[int] = [0]
+    most: list[int] = [0]
+    guard = threading.Lock()
+
+    def look(connection: str, lock: str) -> None:
+        with guard:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.02)
+        with guard:
+            inside[0] -= 1
+
+    looks = [Look(f"c{number}", f"at-{number}", "account") for number in range(4)]
+    desks = [Desk(wanted=looks, on_look=look) for _ in range(2)]
+    with ExitStack() as stack:
+        for desk in desks:
+            stack.enter_context(serving(server, desk))
+        wait_until(lambda: sum(len(desk.over) for desk in desks) >= 12, "looks", 60)
+    assert most == [1]
+
+
+def test_who_asks_first_is_first_and_who_asks_again_is_last(server: Engine) -> None:
+    """A busy connection that always has more to do takes turns with the others of its account."""
+    busy = Look("busy", "at-busy", "account")
+    others = [Look(f"c{number}", f"at-{number}", "account") for number in range(3)]
+    desk = Desk(heard=[busy.address, *(look.address for look in others)])
+    desk.on_look = lambda connection, lock: busy if connection == "busy" else None
+    for look in (busy, *others):
+        plant(server, look)
+    with serving(server, desk, Timing(1, 0.3, 60.0, rescue=60)):
+        wait_until(lambda: desk.looks_at("busy") >= 3, "the busy one again", 30)
+    assert [name for name, _ in desk.begun][:5] == ["busy", "c0", "c1", "c2", "busy"]
+
+
+def test_one_tick_for_the_whole_fleet(server: Engine) -> None:
+    """However many workers there are, the ledger is asked once a second."""
+    desks = [Desk(wanted=[ONE]) for _ in range(3)]
+    with ExitStack() as stack:
+        for desk in desks:
+            stack.enter_context(serving(server, desk))
+        wait_until(lambda: sum(desk.ticks for desk in desks) >= 3, "ticks", 30)
+        began, before = time.monotonic(), sum(desk.ticks for desk in desks)
+        wait_until(lambda: sum(desk.ticks for desk in desks) >= before + 4, "ticks", 30)
+        seconds, ticks = time.monotonic() - began, sum(desk.ticks for desk in desks) - before
+    assert ticks <= seconds + 2
+
+
+def test_a_look_is_heard_only_by_who_can_look(server: Engine) -> None:
+    knows, knows_not = Desk(wanted=[ONE, TWO]), Desk(wanted=[TWO])
+    with serving(server, knows_not), serving(server, knows):
+        wait_until(lambda: knows.looks_at("one") >= 3, "looks", 30)
+    assert knows_not.looks_at("one") == 0
+
+
+def test_what_nobody_can_look_at_is_told_and_holds_nobody_up(server: Engine) -> None:
+    """Its worker has gone, and it stands first in its account's line."""
+    plant(server, Look("unknown", "at-nobody", "account"))
+    execute(server, "UPDATE procrastinate_events SET at = now() - interval '1 minute'")
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk):
+        wait_until(lambda: desk.looks_at("one") >= 2, "those behind it", 30)
+    assert ("unserved", "unknown") in desk.told
+
+
+def test_what_the_worker_can_look_at_may_change(server: Engine) -> None:
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk) as queue:
+        wait_until(lambda: desk.looks_at("one") >= 1, "a look", 15)
+        desk.wanted = [Look("new", "at-new", "other")]
+        queue.readdress()
+        wait_until(lambda: desk.looks_at("new") >= 2, "the new one", 15)
+        before = desk.looks_at("one")
+        wait_until(lambda: desk.looks_at("new") >= 4, "the new one again", 15)
+    assert desk.looks_at("one") == before
+
+
+def test_an_asked_lock_is_told(server: Engine) -> None:
+    told: list[bool] = []
+    desk = Desk(heard=["at-one"])
+    with serving(server, desk) as queue:
+        desk.on_look = lambda connection, lock: told.append(queue.is_awaited(lock))
+        plant(server, ONE)
+        wait_until(lambda: told == [False], "a look alone", 15)
+        desk.on_look = lambda connection, lock: (plant(server, TWO), told.append(queue.is_awaited(lock)))[0]
+        plant(server, ONE)
+        wait_until(lambda: told == [False, True], "a look with one behind it", 15)
+
+
+def test_a_long_turn_makes_room_where_nobody_has_time(server: Engine) -> None:
+    """Connections alone on their accounts go on as long as they like; not while others find no slot."""
+    asked = {"one": False}
+
+    def look(connection: str, lock: str) -> None:
+        if connection == "one":
+            wait_until(lambda: queue.is_awaited(lock), "somebody to wait", 20)
+            asked["one"] = True
+
+    desk = Desk(heard=["at-one", "at-other"], on_look=look)
+    with serving(server, desk, Timing(1, 0.3, 60.0, rescue=60)) as queue:
+        plant(server, ONE)
+        wait_until(lambda: desk.looks_at("one") == 1, "the long one", 15)
+        assert not queue.is_awaited("account")
+        plant(server, Look("other", "at-other", "other account"))
+        wait_until(lambda: desk.looks_at("other") == 1, "the other one", 20)
+    assert asked["one"]
+
+
+def test_who_lives_is_told(server: Engine) -> None:
+    named = Timing(4, 0.3, 1.5, rescue=1, name="worker one")
+    with serving(server, Desk(wanted=[ONE]), named) as queue:
+        wait_until(lambda: queue._session is not None and queue._session._app is not None, "to be there", 15)
+        wait_until(lambda: queue.lives("worker one"), "to be seen", 15)
+        assert not queue.lives("worker two")
+
+
+def test_a_worker_that_stops_finishes_what_it_has_and_leaves_nothing_behind(server: Engine) -> None:
+    inside, release = threading.Event(), threading.Event()
+
+    def look(connection: str, lock: str) -> None:
+        inside.set()
+        release.wait(20)
+
+    plant(server, ONE)
+    desk = Desk(heard=["at-one"], on_look=look)
+    queue = Queue(server, desk, QUICK)
+    thread = threading.Thread(target=queue.run)
+    thread.start()
+    assert inside.wait(15)
+    queue.stop()
+    plant(server, TWO)
+    assert thread.is_alive()
+    release.set()
+    thread.join(15)
+    assert not thread.is_alive()
+    assert (desk.looks_at("one"), rows(server, JOBS)) == (1, [("two", "todo")])
+    assert rows(server, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
+
+
+def test_a_queue_that_is_stopped_before_it_begins_ends(server: Engine) -> None:
+    queue = Queue(server, Desk(), QUICK)
+    queue.stop()
+    queue.run()
+
+
+def test_turns_of_the_same_account_follow_each_other_closely(server: Engine) -> None:
+    looks = [Look(f"c{number}", f"at-{number}", "account") for number in range(6)]
+    desk = Desk(heard=[look.address for look in looks])
+    for look in looks:
+        plant(server, look)
+    with serving(server, desk):
+        wait_until(lambda: len(desk.over) == 6, "all", 30)
+    gaps = [after - before for (_, before), (_, after) in pairwise(desk.begun)]
+    assert sum(gaps) < 8
+
+
+def _end_sessions(server: Engine) -> None:
+    execute(
+        server,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE 'connector %' AND pid <> pg_backend_pid()",
+    )
