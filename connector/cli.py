@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import click
@@ -109,10 +110,35 @@ def main() -> None:
 def run(config: Path | None, connection: str | None, log_level: str | None) -> int:
     """Run the daemon until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))  # until the daemon is up there is nothing to finish
-    from connector import daemon
+    signals: SimpleQueue[int] = SimpleQueue()  # what was read by then may have changed since
+    signal.signal(signal.SIGHUP, lambda number, _: signals.put(number))
+    from connector import daemon, tracing
 
-    daemon.run(open_app(config, connection, log_level, quiet=False))
+    app = open_app(config, connection, log_level, quiet=False)
+    with tracing.exporting():
+        daemon.run(app, log_level, signals)
     return DONE
+
+
+@main.command()
+@shared_options
+@told
+def worker(config: Path | None, connection: str | None, log_level: str | None) -> int:
+    """Serve the connections together with other workers.
+
+    Any number of them, on any number of machines, with one PostgreSQL database; needs the extra `fleet`.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))  # until it is up there is nothing to finish
+    signals: SimpleQueue[int] = SimpleQueue()  # what was read by then may have changed since
+    signal.signal(signal.SIGHUP, lambda number, _: signals.put(number))
+    from connector.commands import worker as command
+
+    command.require()
+    from connector import tracing
+
+    app = open_app(config, connection, log_level, quiet=False)
+    with tracing.exporting():
+        return command.work(app, log_level, signals)
 
 
 @main.command()
@@ -149,9 +175,11 @@ def resync(
         from connector.commands import plan as planning
 
         return planning.plan(app, choice, as_json=as_json, out=None)
+    from connector import tracing
     from connector.commands import resync as command
 
-    return command.resync(app, choice, as_json=as_json)
+    with tracing.exporting():
+        return command.resync(app, choice, as_json=as_json)
 
 
 @main.command()
@@ -250,6 +278,55 @@ def retry(ids: Sequence[str], held: bool, config: Path | None, connection: str |
 
 
 @main.command()
+@click.argument("identifier", metavar="[ID]", required=False)
+@click.option("--since", metavar="TIME", help="From then on, e.g. 2026-11-01 or 2026-11-01T10:00:00Z.")
+@click.option("--until", metavar="TIME", help="Until then, that moment left out.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "jsonl", "csv"]),
+    default="text",
+    help="How to write it [default: text].",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this file, which only you may read.")
+@shared_options
+@told
+def audit(
+    identifier: str | None,
+    since: str | None,
+    until: str | None,
+    form: str,
+    out: Path | None,
+    config: Path | None,
+    connection: str | None,
+    log_level: str | None,
+) -> int:
+    """Who or what caused each write.
+
+    Of everything, or of one record by Salesforce id or O-number. No values of a record are in it.
+    """
+    from connector.commands import audit as command
+
+    wanted = command.Wanted(identifier, since, until)
+    return command.audit(open_app(config, connection, log_level), wanted, form=form, out=out)
+
+
+@main.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@shared_options
+@told
+def forget(ids: Sequence[str], yes: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
+    """Erase what the ledger keeps of a record.
+
+    Ids stay, so that it is never made at AWS twice; the flag must be cleared in Salesforce first.
+    """
+    from connector.commands import forget as command
+
+    return command.forget(open_app(config, connection, log_level), ids, asks=not yes)
+
+
+@main.command()
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -320,7 +397,10 @@ def db() -> None:
 def db_upgrade(config: Path | None, connection: str | None, log_level: str | None) -> int:
     """Create or upgrade the schema."""
     app = open_app(config, connection, log_level)
-    click.echo("The database is upgraded." if app.upgrade() else "The database is up to date.")
+    from connector.commands import worker as fleet
+
+    is_upgraded = [app.upgrade(), fleet.upgrade(app)]
+    click.echo("The database is upgraded." if any(is_upgraded) else "The database is up to date.")
     return DONE
 
 

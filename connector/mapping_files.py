@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeAlias
@@ -66,6 +68,43 @@ def load_mapping(files: Files, shown_as: str | None = None) -> CompiledMapping:
     if mapping is None:
         raise MappingError(f"The mapping has {len(problems)} problem{'s' * (len(problems) != 1)}.", problems=problems)
     return mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A mapping, and what tells this version of its files from another."""
+
+    mapping: CompiledMapping
+    digest: str
+
+
+def compile_mappings(files: Mapping[str, tuple[Path, ...]]) -> dict[str, Compiled]:
+    """The mappings by the names they are wanted under; those of the same files are one.
+
+    Raises MappingError with all problems of all files at once.
+    """
+    made: dict[tuple[Path, ...], Compiled] = {}
+    problems: list[FileProblem] = []
+    for paths in dict.fromkeys(files.values()):
+        try:
+            made[paths] = _compile(paths)
+        except MappingError as error:
+            problems += error.problems
+    if problems:
+        found = tuple(sorted(set(problems)))
+        raise MappingError(f"The mapping has {len(found)} problem{'s' * (len(found) != 1)}.", problems=found)
+    return {name: made[paths] for name, paths in files.items()}
+
+
+def _compile(files: tuple[Path, ...]) -> Compiled:
+    """Somebody may be editing: what was compiled and what its digest is of must be the same version."""
+    while True:
+        before = ""
+        with suppress(OSError, ValueError):  # what cannot be read is told better by whoever loads it
+            before = digest_of(files)
+        compiled = Compiled(load_mapping(files, shown_path(files)), digest_of(files))
+        if compiled.digest == before:
+            return compiled
 
 
 def _read_files(files: Files, shown_as: str | None) -> Document:

@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -28,7 +28,13 @@ import click
 ROOT = Path(__file__).parents[1]
 sys.path[:1] = [str(ROOT)]
 
-from tests.world import ENVIRONMENT  # noqa: E402 (a script's own folder comes first on the path, the root not at all)
+# A script's own folder comes first on the path, the root not at all.
+from tests.bench_connections import measure_connections  # noqa: E402
+from tests.bench_fleet import measure_fleet  # noqa: E402
+from tests.bench_page import measure_page, vary  # noqa: E402
+from tests.fleet_processes import has_postgres  # noqa: E402
+from tests.measurement import Measurement  # noqa: E402
+from tests.world import ENVIRONMENT  # noqa: E402
 
 Json = dict[str, Any]
 LOGIN = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
@@ -36,17 +42,6 @@ START_LATENCY = 6.0
 """Seconds that AWS takes for StartEngagementFromOpportunityTask (four to eight were seen)."""
 UNPACED = "quota: {writes_per_second: 10000, reads_per_second: 10000, writes_per_day: 1000000, reads_per_day: 1000000}"
 OPERATIONS_A_DAY = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One number, with its unit and how it was made."""
-
-    part: str
-    name: str
-    value: float
-    unit: str
-    how: str
 
 
 class SandboxProcess:
@@ -267,6 +262,21 @@ def measure_growth(folder: Path, sizes: Sequence[int]) -> Iterator[Measurement]:
             database.unlink()
 
 
+def measure_pages(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[Measurement]:
+    """How soon the page answers with more and more links in the ledger."""
+    with sandbox(folder, quotas=False) as served:
+        (deal,) = served.do("add_deals", count=1)
+        template = served.config("template")
+        side("connector", config=template, first=[deal])
+        configs = {size: served.config(f"page{size}") for size in sizes}
+        for size, config in configs.items():
+            fill_ledger(Path(template).with_suffix(".db"), Path(config).with_suffix(".db"), size)
+            vary(Path(config).with_suffix(".db"))
+        yield from measure_page(configs, rounds)
+        for config in configs.values():
+            Path(config).with_suffix(".db").unlink()
+
+
 def fill_ledger(template: Path, database: Path, size: int) -> None:
     """Copies a ledger with one settled link and multiplies that link, its operations and its sighting to ``size``."""
     with closing(sqlite3.connect(template)) as source, closing(sqlite3.connect(database)) as ledger:
@@ -326,14 +336,28 @@ def _median_of(command: list[str], environment: dict[str, str], times: int) -> f
     return median(took)
 
 
-def measure(folder: Path, *, quick: bool) -> Iterator[Measurement]:
-    """Every part, one after the other."""
-    yield from measure_quota(folder / "quota", *((40, 15.0) if quick else (300, 60.0)))
-    yield from measure_salesforce_calls(folder / "changes", 1000)
-    yield from measure_overhead(folder / "overhead", *((40, 1) if quick else (300, 3)))
-    yield from measure_mapping(folder / "mapping", 1.0 if quick else 5.0)
-    yield from measure_growth(folder / "growth", (1_000, 10_000) if quick else (1_000, 10_000, 100_000))
-    yield from measure_startup(folder / "startup")
+def parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], Iterator[Measurement]]]:
+    """Every part by its name, in the order in which they are measured."""
+    return {
+        "quota": lambda: measure_quota(folder / "quota", *((40, 15.0) if quick else (300, 60.0))),
+        "calls": lambda: measure_salesforce_calls(folder / "changes", 1000),
+        "overhead": lambda: measure_overhead(folder / "overhead", *((40, 1) if quick else (300, 3))),
+        "mapping": lambda: measure_mapping(folder / "mapping", 1.0 if quick else 5.0),
+        "growth": lambda: measure_growth(folder / "growth", (1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
+        "pages": lambda: measure_pages(
+            folder / "pages", (1_000, 10_000) if quick else (1_000, 100_000), 5 if quick else 15
+        ),
+        "start-up": lambda: measure_startup(folder / "startup"),
+        "connections": lambda: measure_connections(folder / "connections", quick=quick),
+        "fleet": lambda: measure_fleet(folder / "fleet", quick=quick) if has_postgres() else iter(()),
+    }
+
+
+def measure(folder: Path, *, quick: bool, only: Collection[str] = ()) -> Iterator[Measurement]:
+    """Every part, one after the other; of chosen ones only those."""
+    for name, part in parts(folder, quick=quick).items():
+        if not only or name in only:
+            yield from part()
 
 
 def print_table(found: Sequence[Measurement], seconds: float) -> None:
@@ -351,14 +375,17 @@ def print_table(found: Sequence[Measurement], seconds: float) -> None:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Fewer records; two minutes instead of seven.")
+@click.option("--quick", is_flag=True, help="Fewer records; eight minutes instead of half an hour.")
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write the numbers here as JSON.")
-def main(quick: bool, file: Path | None) -> None:
+@click.option(
+    "--only", type=click.Choice(list(parts(Path(), quick=True))), multiple=True, help="This part; repeatable."
+)
+def main(quick: bool, file: Path | None, only: tuple[str, ...]) -> None:
     """Measure the connector against its sandbox."""
     began = time.perf_counter()
     found: list[Measurement] = []
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as folder:
-        for one in measure(Path(folder), quick=quick):
+        for one in measure(Path(folder), quick=quick, only=only):
             found.append(one)
             click.echo(f"{one.part}: {one.name}: {one.value:.4g} {one.unit}", err=True)
     seconds = time.perf_counter() - began

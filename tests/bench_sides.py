@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +42,7 @@ def measured(told: Json) -> Iterator[None]:
 
 @contextmanager
 def connector_on(config: str) -> Iterator[tuple[Context, Ledger]]:
-    app = App(configuration.load(Path(config), ENVIRONMENT), threading.Event())
+    app = App(configuration.load(Path(config), ENVIRONMENT))
     with app.owning_ledger():
         yield app.contexts["sandbox"], app.ledger
 

@@ -34,6 +34,7 @@ from connector.mapping_files import load_mapping
 from connector.provisioning.salesforce.documented import documented_values
 from connector.provisioning.salesforce.package import Package, derive
 from connector.resources import packaged
+from tests import events
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made from the code by `make docs`; edits here are lost. -->"
@@ -93,6 +94,7 @@ KINDS: Mapping[str, str] = {
     "ServiceUrl": "address",
     "ProxyUrl": "address",
     "DatabaseUrl": "SQLAlchemy URL",
+    "ExistingDirectory": "path of a directory",
     "ExistingFile": "path",
     "MappingFiles": "path, or list of paths",
     "OrganizationId": "id, `00D…`",
@@ -427,6 +429,10 @@ def transforms_part() -> str:
     return table(("Name", "Arguments", "Does", "Takes → gives", "Cannot use"), rows)
 
 
+def events_part() -> str:
+    return table(("Event", "Level", "Means"), events.rows())
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "config.md": config_page,
@@ -436,7 +442,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "salesforce.md": salesforce_page,
 }
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "mapping.md": {"leaf keys": leaf_keys_part, "transforms": transforms_part, "associations": associations_part}
+    "mapping.md": {"leaf keys": leaf_keys_part, "transforms": transforms_part, "associations": associations_part},
+    "operations.md": {"events": events_part},
 }
 
 

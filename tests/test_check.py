@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-from contextlib import chdir, closing
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -162,14 +161,14 @@ def test_the_model_is_recorded_once_a_mapping_is_right(tmp_path: Path) -> None:
 
 def test_both_services_are_looked_at_and_nothing_is_written(world: World) -> None:
     world.opportunity()
-    writes = world.sandbox.service.writes
+    writes, ledger = world.sandbox.service.writes, world.ledger_content
     done = run(world.folder, "--format", "junit", **ENVIRONMENT)
     assert done.exit_code == 0, done.stdout
     names = [case.attrib["name"] for case in ET.fromstring(done.stdout).iter("testcase")]
     assert any(name.startswith("AWS: ") for name in names)
     assert any("permission" in name or "ListOpportunities" in name for name in names)
     assert world.sandbox.service.writes == writes
-    assert not (world.folder / "ledger.db").exists()
+    assert world.ledger_content == ledger
     labels = {label for label, _ in world.sandbox.org.calls}
     assert not any(label.startswith(("PATCH", "DELETE")) for label in labels)
 
@@ -236,21 +235,16 @@ def test_what_is_wrong_in_a_mapping_that_can_be_used_hides_nothing_of_the_org(wo
 
 
 def test_a_check_notes_nothing_in_the_ledger(world: World) -> None:
-    def rows() -> list[str]:
-        with closing(sqlite3.connect(world.folder / "ledger.db")) as ledger:
-            return list(ledger.iterdump())
-
     app = world.app()
-    before = rows()
+    before = world.ledger_content
     assert run(world.folder, **ENVIRONMENT).exit_code == 0
-    assert rows() == before
+    assert world.ledger_content == before
     assert app.ledger.watermark("sandbox", AWS_ACCOUNT) == "", "the daemon notes what its calls are counted under"
 
 
 def test_a_database_that_cannot_be_opened_stands_in_the_list(world: World) -> None:
     text = world.config.read_text("utf-8")
-    _, _, rest = text.partition("\n")
-    world.config.write_text(f"database: oracle+nothing://db.example/x\n{rest}", "utf-8")
+    world.config.write_text(text.replace(world.database, "oracle+nothing://db.example/x"), "utf-8")
     done = run(world.folder, "--json", **ENVIRONMENT)
     assert (done.exit_code, done.stderr) == (2, "")
     (problem,) = parsed(done)["problems"]

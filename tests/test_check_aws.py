@@ -17,6 +17,7 @@ from connector.checks.report import Checked
 from connector.core.actions import Use, needed
 from connector.core.findings import Finding, Severity
 from connector.sandbox.partner_central.offerings import SOLUTIONS
+from tests import databases
 from tests.world import ENVIRONMENT, FAST, World, quick_starts, world
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -43,7 +44,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(name="world")
-def _world(shared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def _world(shared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Services that are as they were at first, and no ledger yet."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
@@ -51,8 +52,9 @@ def _world(shared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
     shared.sandbox.service.journal.clear()
     shared.sandbox.faults.clear()
     shared.folder, shared.mapping = tmp_path, ()
-    shared.write_config()
-    return shared
+    with databases.database(tmp_path) as shared.database:
+        shared.write_config()
+        yield shared
 
 
 @pytest.fixture
@@ -117,13 +119,13 @@ def test_nothing_is_written_anywhere(identity: World) -> None:
     identity.settle(deal)
     app = identity.app()
     before, rows = written(identity), identity.calls[1]
-    ledger = (identity.folder / "ledger.db").read_bytes()
+    ledger = identity.ledger_content
     service = identity.sandbox.service
     seen = len(service.journal)
     look(identity, app)
     assert written(identity) == before
     assert identity.calls[1] == rows
-    assert (identity.folder / "ledger.db").read_bytes() == ledger
+    assert identity.ledger_content == ledger
     assert {entry.operation for entry in service.journal[seen:]} == set(aws.PROBES) - {
         "ListEngagementResourceAssociations",
         "ListEngagementInvitations",
@@ -132,11 +134,12 @@ def test_nothing_is_written_anywhere(identity: World) -> None:
 
 
 def test_it_goes_without_a_ledger(identity: World) -> None:
+    identity.without_ledger()
     app = App(configuration.load(identity.config, ENVIRONMENT))
     checked = look(identity, app)
     assert worse(checked) == []
     assert told(checked, "quota") == []
-    assert not (identity.folder / "ledger.db").exists()
+    assert not identity.has_ledger
 
 
 # Who we are

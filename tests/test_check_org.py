@@ -106,13 +106,13 @@ def test_a_clean_org_has_nothing_above_a_note_with_invitations(inviting: World) 
 
 def test_it_reads_each_description_once_and_writes_nothing(inviting: World) -> None:
     app = inviting.app()
-    before = (inviting.folder / "ledger.db").read_bytes()
+    before = inviting.ledger_content
     look(inviting, app)
     calls = [label for label, _ in inviting.sandbox.org.calls]
     assert calls.count("POST composite") == 2
     assert calls.count("GET sobjects/{name}/describe") == len(calls) - 2 == 7
     assert app.ledger.watermark(NAME, "organization") == ""
-    assert (inviting.folder / "ledger.db").read_bytes() == before
+    assert inviting.ledger_content == before
 
 
 # what is planted in the org

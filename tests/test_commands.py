@@ -120,11 +120,13 @@ def test_resync_settles_one_record_and_writes_nothing_the_second_time(world: Wor
 def test_plan_writes_nothing_and_a_saved_plan_is_applied_exactly(world: World) -> None:
     deal = world.opportunity(AWS_Product_Codes__c="AmazonEC2Linux")
     held = world.opportunity(AWS_Customer_Use_Case__c=None)
+    world.without_ledger()
     before = world.calls
     planned = run(world, "plan", "--json", "--out", "plan.json")
     assert planned.returncode == 1
     assert world.calls[:2] == before[:2]
-    assert not (world.folder / "ledger.db").exists()
+    assert not world.has_ledger
+    run(world, "db", "upgrade")
     records = {r["salesforce_id"]: r for r in json.loads(planned.stdout)["connections"]["sandbox"]["records"]}
     assert [a["action"] for a in records[deal]["actions"]] == ["create", "attach", "attach", "submit"]
     assert [a["action"] for a in records[held]["actions"]] == ["hold"]
@@ -193,9 +195,11 @@ def test_plan_says_why_a_record_is_not_shared(world: World) -> None:
 
 
 def test_status_and_show_tell_what_waits(world: World) -> None:
+    world.without_ledger()
     nothing = run(world, "status")
     assert nothing.returncode == 2
     assert "There is no ledger yet." in nothing.stderr
+    run(world, "db", "upgrade")
     deal, held = world.opportunity(), world.opportunity(AWS_Customer_Use_Case__c=None)
     run(world, "resync", "--all")
     status = json.loads(run(world, "status", "--json").stdout)["connections"]["sandbox"]
@@ -300,6 +304,7 @@ def test_another_org_than_before_is_refused(world: World) -> None:
 
 
 def test_db_upgrade_and_current(world: World) -> None:
+    world.without_ledger()
     assert run(world, "db", "current").returncode == 2
     assert "upgraded" in run(world, "db", "upgrade").stdout
     assert "up to date" in run(world, "db", "upgrade").stdout

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -199,6 +200,39 @@ def test_durations(home: Path, text: str, seconds: float) -> None:
         ("top", "path: x", "1:1: path is not a key of config.yaml."),
         ("top", "database: postgres://db.example/x", "database begins with postgres://, which is out of use."),
         ("top", "database: connector.db", "database must be a database URL."),
+        ("top", "web: {listen: 8720}", "1:7: web.listen must be text. Put it in quotes."),
+        ("top", "web: {listen: '8720'}", "web.listen must be an address and a port. Write 127.0.0.1:8720, or off."),
+        ("top", "web: {listen: '127.0.0.1:99999'}", "web.listen must be an address and a port."),
+        ("top", "web: {listen: '127.0.0.1:'}", "web.listen must be an address and a port."),
+        ("top", "web: {listen: 'http://127.0.0.1:1'}", "web.listen must be an address and a port."),
+        ("top", "web: {listen: '0.0.0.0:8720'}", "web.token is needed, since listen is not an address of this mach"),
+        ("top", "web: {listen: '[::]:8720'}", "web.token is needed"),
+        ("top", "web: {listen: 'connector.example:80'}", "Set it, as in token: ${CONNECTOR_WEB_TOKEN}, or listen on"),
+        ("top", "web: {token: short}", "web.token is shorter than 16 characters. Make one with `openssl rand -hex"),
+        ("top", "web: {token: '   short          '}", "web.token is shorter than 16 characters."),
+        ("top", "web: {hosts: connector.example}", "web.hosts must be a list."),
+        ("top", "web: {hosts: ['']}", "web.hosts"),
+        ("top", 'web: {user_header: "a\\nb"}', "web.user_header must be plain printable text."),
+        ("top", "web: {port: 1}", "web.port is not a key of config.yaml."),
+        ("top", "health: {stalled_after: 5}", "health.stalled_after has no unit."),
+        ("top", "health: {stalled_after: 0s}", "health.stalled_after must be longer than nothing."),
+        ("top", "health: {stalled: 5m}", "Did you mean stalled_after?"),
+        ("top", "alerts: {webhook: hooks.example/x}", "alerts.webhook is not a valid address."),
+        ("top", "alerts: {webhook: 'http://hooks.example/x'}", "alerts.webhook must begin with https://. Plain http"),
+        ("top", "alerts: {webhook: 'ftp://127.0.0.1/x'}", "alerts.webhook must begin with https://."),
+        ("top", "alerts: {held_share: 20}", "alerts.held_share must be at most 1."),
+        ("top", "alerts: {held_share: -0.1}", "alerts.held_share must be at least 0."),
+        ("top", "alerts: {held_share: 20%}", "alerts.held_share must be a number."),
+        ("top", "alerts: {held_min_links: -1}", "alerts.held_min_links must be at least 0."),
+        ("top", "alerts: {slack: x}", "alerts.slack is not a key of config.yaml. Known here: webhook,"),
+        ("top", "fleet: {concurrency: 0}", "fleet.concurrency must be at least 1."),
+        ("top", "fleet: {concurrency: 65}", "fleet.concurrency must be at most 64."),
+        ("top", "fleet: {concurrency: true}", "fleet.concurrency must be a number."),
+        ("top", "fleet: {turn: 20}", "fleet.turn has no unit."),
+        ("top", "fleet: {heartbeat: 0s}", "fleet.heartbeat must be longer than nothing."),
+        ("top", "fleet: {dead_after: 3s}", "fleet.dead_after is less than two heartbeats."),
+        ("top", "fleet: {heartbeat: 6s}", "fleet.dead_after is less than two heartbeats. Make it longer, or heart"),
+        ("top", "fleet: {dead_afer: 30s}", "Did you mean dead_after?"),
     ],
 )
 def test_one_mistake(home: Path, section: str, line: str, expected: str) -> None:
@@ -668,6 +702,9 @@ def alternative(number: int) -> str:
 def test_the_commented_options_of_the_example_load(home: Path, number: int, method: str) -> None:
     (home / "server.key").write_text(PEM)
     (home / "ca.pem").touch()
+    (home / "connections").mkdir()
+    section = dedent(BASE.partition("  acme:\n")[2])
+    (home / "connections" / "other.yaml").write_text(section, "utf-8")
     environment = {**ENVIRONMENT, **OPTIONAL, "SF_ACCESS_TOKEN": "00D1!a", "AWS_EXTERNAL_ID": "e"}
     connection = load_text(home, alternative(number), environment).connections["acme"]
     assert connection.salesforce.auth.method == method
@@ -756,6 +793,33 @@ def refused(path: Path) -> ConfigError | None:
     except ConfigError as error:
         return error
     return None
+
+
+@pytest.mark.parametrize(
+    ("listen", "more"),
+    [
+        ("off", ""),
+        ("127.0.0.1:0", ""),
+        ("'[::1]:8720'", ""),
+        ("localhost:8720", ""),
+        ("0.0.0.0:8720", ", token: 0123456789abcdef"),
+        ("connector.example:443", ", token: 0123456789abcdef, hosts: [other.example], user_header: X-User"),
+    ],
+)
+def test_addresses_to_listen_at(home: Path, listen: str, more: str) -> None:
+    config = load_text(home, f"web: {{listen: {listen}{more}}}\n{BASE}")
+    assert config.web.listen == listen.strip("'")
+
+
+def test_the_webhook_and_the_token_are_secrets(home: Path) -> None:
+    lines = "web: {token: 0123456789abcdef}\nalerts: {webhook: 'https://hooks.example/services/T0/B0/key'}\n"
+    config = load_text(home, lines + BASE)
+    secrets = set(config.secrets())
+    assert {"0123456789abcdef", "https://hooks.example/services/T0/B0/key"} <= secrets
+    assert "key" not in repr(config.alerts)
+    assert "0123456789abcdef" not in repr(config.web)
+    wrong = problems_of(home, "alerts: {webhook: 'http://hooks.example/services/T0/B0/key'}\n" + BASE)
+    assert "T0/B0" not in "".join(wrong)
 
 
 def test_a_forgiving_look_goes_on_without_the_secrets_and_connects_to_nothing(home: Path) -> None:

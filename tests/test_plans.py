@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def _quick() -> Iterator[None]:
 
 
 def app_of(world: World, only: str | None = None) -> App:
-    return App(configuration.load(world.config, ENVIRONMENT), threading.Event(), only)
+    return App(configuration.load(world.config, ENVIRONMENT), only=only)
 
 
 @pytest.fixture(name="planned")
@@ -213,8 +212,7 @@ def test_what_exists_at_aws_is_planned_to_be_taken_over_also_without_a_ledger(
     deal = world.opportunity()
     world.settle(deal)
     (number,) = (entry["Id"] for entry in world.at_aws(deal))
-    for file in world.folder.glob("ledger.db*"):
-        file.unlink()
+    world.without_ledger()
     world.edit(deal, Name="Another name")
     (record,) = planned(deal)["records"]
     assert [action["action"] for action in record["actions"]] == ["adopt", "wait"]

@@ -62,6 +62,8 @@ def documents_fixture() -> str:
         ("help", "grep"),
         ("demo", "connector demo"),
         ("test", "pytest"),
+        ("test-postgres", "tests.postgres"),
+        ("test-postgres", "-m ledger"),
         ("check", "ruff format --check"),
         ("check", "ruff check"),
         ("check", "mypy"),
@@ -93,7 +95,8 @@ def test_the_integration_checks_and_tests() -> None:
     assert os.access(script, os.X_OK)
     lines = script.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("#!")
-    assert {"make check", "make test"} <= set(lines)
+    assert {"took make check", "took make test", "took make test-postgres"} <= set(lines)
+    assert "export CONNECTOR_TEST_COMPLETE=1" in lines, "nothing may be skipped there"
 
 
 def places_of_this_machine() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent, indent
@@ -820,7 +819,7 @@ def test_the_command_says_what_it_wrote_and_what_is_left(tmp_path: Path, capsys:
         f"{mapping}  PartnerOpportunityIdentifier: Id\n  Project: {{Title: Customer__r.Name}}\n"
     )
     (tmp_path / "config.yaml").write_text(dedent(CONFIG).replace("MAPPING", "own.yaml"))
-    app = App(configuration.load(tmp_path / "config.yaml", {}), threading.Event())
+    app = App(configuration.load(tmp_path / "config.yaml", {}))
     assert salesforce_package(app, tmp_path / "sfdx") == 0
     out = capsys.readouterr().out
     assert "1 custom field, 1 custom permission, 1 list view, 2 permission sets." in out

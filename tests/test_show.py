@@ -20,7 +20,7 @@ from tests.world import INVITING, World, quick_starts
 
 KEYS = {
     *("connection", "catalog", "salesforce_id", "name", "presence", "opportunity_id", "review_status", "stage", "task"),
-    *("invitations", "sync", "problems", "differences", "aws", "write_back", "values", "history", "reason"),
+    *("invitations", "sync", "problems", "differences", "aws", "write_back", "values", "asked", "history", "reason"),
     *("elsewhere", "note"),
 }
 Told = Callable[..., tuple[int, dict[str, Any]]]
@@ -74,6 +74,7 @@ def configure(world: World, where: str) -> None:
 def test_a_record_that_was_never_flagged_says_so_without_a_ledger(
     world: World, told: Told, text: Callable[[str], str]
 ) -> None:
+    world.without_ledger()
     deal = world.opportunity(Share_With_AWS__c=False)
     writes = world.calls[:2]
     code, story = told(deal)
@@ -97,7 +98,7 @@ def test_a_record_that_was_never_flagged_says_so_without_a_ledger(
     assert told(deal[:15])[1]["salesforce_id"] == deal
     assert "Share_With_AWS__c = TRUE: it is FALSE now. What to do Tick Share_With_AWS__c" in text(deal)
     assert world.calls[:2] == writes
-    assert not (world.folder / "ledger.db").exists()
+    assert not world.has_ledger
 
 
 def test_each_part_of_a_longer_flag_is_told_with_its_value(

@@ -56,6 +56,7 @@ def of_sandbox(answer: tuple[int, dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_without_a_ledger_it_says_who_makes_one(world: World) -> None:
+    world.without_ledger()
     with pytest.raises(UserError, match="There is no ledger yet"):
         status(world.command_app(), as_json=False)
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connector import config as configuration
-from connector import yamlfile
 from connector.checks.mapping import MappingReport, check_mapping
 from connector.checks.model import check_model
 from connector.checks.report import Checked
@@ -55,8 +54,8 @@ _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def _written_secrets(path: Path) -> Iterator[Finding]:
     """Secrets that stand in the file itself, which goes into git; those of a service on this machine do no harm."""
-    document = yamlfile.read(path)
-    for steps, text in _texts(document.value):
+    found = [(document, one) for _, document in configuration.documents_of(path) for one in _texts(document.value)]
+    for document, (steps, text) in found:
         if "${" in text or not (steps[-1] in _SECRETS or any(password_in(text))):
             continue
         cure = "Write ${NAME} there, and set that environment variable; replace the secret if the file was shared."
@@ -84,9 +83,9 @@ def _bare(error: ConfigError, path: Path | None) -> Finding:
 
 def _named_mappings(path: Path) -> tuple[Files, ...]:
     """The mapping files that a faulty configuration names, so that they are checked all the same."""
-    value = yamlfile.read(path).value
-    connections = value.get("connections") if isinstance(value, dict) else None
-    sections = connections.values() if isinstance(connections, dict) else []
+    (_, document), *files = configuration.documents_of(path)
+    connections = document.value.get("connections") if isinstance(document.value, dict) else None
+    sections = [*(connections.values() if isinstance(connections, dict) else []), *(one.value for _, one in files)]
     named = [section.get("mapping") for section in sections if isinstance(section, dict)]
     folder = path.absolute().parent
     found = [tuple(folder / str(name) for name in (names if isinstance(names, list) else [names])) for names in named]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from ledger_facts import NOW, add, begin, deal
 from sqlalchemy import text
@@ -160,6 +161,27 @@ def test_a_worker_paused_in_its_transaction_is_cut_off(ledger: Ledger, monkeypat
         assert ledger.take_fence(ACCOUNT, "successor").epoch == 2
         go_on.set()
         assert "terminating connection" in sleeping.result(timeout=30)
+
+
+@SERVER
+def test_a_worker_paused_in_the_middle_of_a_statement_is_cut_off(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows go to the server in packets. Between two of them it counts as at work, which no time limit ends."""
+    monkeypatch.setattr(fences, "_LONGEST_WAIT", text("SELECT set_config('lock_timeout', '1s', true)"))
+    monkeypatch.setattr(fences, "IDLE", 0.5)
+    fence = ledger.take_fence(ACCOUNT, "paused")
+    with psycopg.connect(ledger._engine.url.set(drivername="postgresql").render_as_string(False)) as paused:
+        fences_held = "SELECT epoch FROM fence WHERE account = %s AND epoch = %s FOR SHARE"
+        assert paused.execute(fences_held, (ACCOUNT, fence.epoch)).fetchone()
+        paused.pgconn.enter_pipeline_mode()
+        paused.pgconn.send_query_params(b"SELECT 1", None)
+        paused.pgconn.flush()
+        assert ledger.take_fence(ACCOUNT, "successor").epoch == 2
+        with pytest.raises(psycopg.OperationalError):
+            paused.pgconn.pipeline_sync()
+            paused.wait(psycopg.generators.fetch_many(paused.pgconn))
+        paused.close()
 
 
 @SERVER

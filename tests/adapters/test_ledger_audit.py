@@ -159,6 +159,17 @@ def test_a_request_names_who_asked_until_the_link_rests(ledger: Ledger) -> None:
     assert (ledger.link(first).asked, done.asked, ledger.link(third.id).asked) == (None, None, None)
 
 
+def test_who_asked_for_what_is_at_rest_and_brought_no_news_causes_nothing_later(ledger: Ledger) -> None:
+    number, waiting = add(ledger, DEAL, deal(2))
+    settle(ledger, number)
+    rest(ledger, waiting, "Pending", "Waiting.", NOW + HOUR)
+    records = [(i, f"Deal {i}", MAPPED, {}) for i in (DEAL, deal(2))]
+    ledger.store_mapped(*ACME, records, NOW, reasons=Reasons({}, {DEAL: ASKED, deal(2): ASKED}))
+    assert [ledger.link(one).asked for one in (number, waiting)] == [None, ASKED]
+    ledger.store_mapped(*ACME, [(DEAL, "Another name", MAPPED, {})], NOW, reasons=Reasons({}, {DEAL: ASKED}))
+    assert ledger.link(number).asked == ASKED
+
+
 def test_news_replace_their_cause(ledger: Ledger) -> None:
     (number,) = add(ledger, DEAL)
     for told, mapped, cause in (

@@ -177,8 +177,7 @@ def test_an_opportunity_that_exists_at_aws_is_adopted_even_with_an_empty_ledger(
     deal = world.opportunity()
     world.settle()
     before = world.effects(deal)
-    for path in world.folder.glob("ledger.db*"):
-        path.unlink()
+    world.without_ledger()
     world.settle()
     assert world.effects(deal) == before
     assert world.show(deal)["opportunity_id"] == world.at_aws(deal)[0]["Id"]

@@ -388,6 +388,7 @@ def test_the_count_is_exact_and_leaves_out_what_could_not_be_created(world: Worl
     assert guards.creates_waiting(context) == 3
 
 
+@pytest.mark.sqlite_only  # reads how SQLite goes about it
 def test_the_count_is_found_by_an_index(world: World) -> None:
     from sqlalchemy import event
 
@@ -708,7 +709,7 @@ def test_beside_the_daemon_the_mapping_is_released_as_well(world: World) -> None
         after = world.opportunity()
         wait_until(lambda: len(world.at_aws(after)) == 1, "a record that came later")
         assert title_of(world, after).startswith("AWS: ")
-        assert log_of(world).count("changed mapping gives other values") == 1, "told once"
+        assert log_of(world).count("pull of sandbox: The changed mapping gives other values") == 1, "told once"
         assert guards_of(world) == []
 
 

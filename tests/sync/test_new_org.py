@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from connector import app as building
 from connector.checks.org import check_org
 from connector.core.findings import Severity
 from connector.errors import AccessDenied
@@ -22,6 +23,7 @@ from connector.sandbox.salesforce.org import Org
 from connector.sandbox.salesforce.source import make_org
 from connector.sandbox.server import Sandbox
 from connector.sync import pull
+from tests import databases
 from tests.world import ENVIRONMENT, FAST, INVITING, ROW, SHORTENED, World
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +55,12 @@ def sample_org() -> tuple[Org, list[str]]:
 @contextmanager
 def served(folder: Path, org: Org, *files: str) -> Iterator[World]:
     folder.mkdir(exist_ok=True)
-    with Sandbox(directory=folder, settings=FAST, seed=False, org=org) as sandbox:
-        made = World(sandbox, folder, mapping=files)
+    with (
+        databases.database(folder) as database,
+        databases.one_pool(building),
+        Sandbox(directory=folder, settings=FAST, seed=False, org=org) as sandbox,
+    ):
+        made = World(sandbox, folder, database, mapping=files)
         made.write_config()
         yield made
 

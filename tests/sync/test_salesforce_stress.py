@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from connector import config as configuration
 from connector.adapters import salesforce_auth
 from connector.adapters.salesforce import SalesforceClient
-from connector.app import App, salesforce_settings
+from connector.app import App
 from connector.commands.choice import Choice
 from connector.commands.plan import plans_of
 from connector.commands.retry import retry as retry_records
@@ -39,8 +39,10 @@ from connector.resources import packaged
 from connector.sandbox.salesforce.faults import Fault, RowError
 from connector.sandbox.salesforce.org import Org
 from connector.sandbox.salesforce.rules import ValidationRule
+from connector.settings import salesforce_settings
 from connector.sync import Context, advance, guards, pull, pull_ids, releases, sweep_is_due, write_back
 from connector.sync.settle import settle
+from tests import databases
 from tests.world import ENVIRONMENT, World, world
 
 ONCE = {"CreateOpportunity": 1, "AssociateOpportunity": 1, "StartEngagementFromOpportunityTask": 1}
@@ -881,17 +883,18 @@ class Entry:
 
 
 @pytest.fixture
-def explosive(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
+def explosive(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
     """The stage with a mapping of its own that uses that transform, and an empty ledger."""
     text = packaged("mappings", "opportunity.yaml").read_text(encoding="utf-8")
     line = "Title: {from: Name, transform: [trim, {truncate: 255}]}"
     assert line in text
     (tmp_path / "mapping.yaml").write_text(text.replace(line, "Title: {from: Name, transform: explode}"), "utf-8")
     monkeypatch.setattr("connector.mapping_files.entry_points", lambda group: [Entry()])
-    config = stage.world.config.read_text(encoding="utf-8").replace("ledger.db", f"{tmp_path.name}.db")
-    own = World(stage.world.sandbox, tmp_path)
-    own.config.write_text(f"{config}    mapping: mapping.yaml\n", encoding="utf-8")
-    return Stage(own, own.app())
+    with databases.database(tmp_path) as database:
+        own = World(stage.world.sandbox, tmp_path, database)
+        config = stage.world.config.read_text(encoding="utf-8").replace(stage.world.database, database)
+        own.config.write_text(f"{config}    mapping: mapping.yaml\n", encoding="utf-8")
+        yield Stage(own, own.app())
 
 
 @pytest.mark.parametrize(("name", "kind"), [("poison", "KeyError"), ("venom", "TypeError")])

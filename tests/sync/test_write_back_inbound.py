@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from connector.resources import packaged
 from connector.sync import Context, guards, write_back
 from connector.sync.pull import store
 from connector.sync.rests import rest_of
+from tests import databases
 from tests.core.small_mapping import compiled
 
 FIELD = "Field__c"
@@ -92,16 +92,17 @@ class Contexts(dict[str, Context]):
 @pytest.fixture(scope="module", name="contexts")
 def _contexts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contexts]:
     """One context for each kind of fact, all on one ledger."""
-    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('inbound') / Path('ledger.db')}")
-    schema.upgrade(engine, packaged("migrations"))
-    made = Contexts()
-    for kind, (tree, fact) in KINDS.items():
-        mapping = compiled(tree, f"inbound: {{{FIELD}: {fact}}}\n")
-        org, aws, ledger = Org(), Aws(), Ledger(engine)
-        made[kind] = Context(kind, mapping, org, aws, ledger, Ticking(), kind)  # type: ignore[arg-type]
-        guards.accept_mapping(made[kind])
-    yield made
-    engine.dispose()
+    with databases.database(tmp_path_factory.mktemp("inbound")) as url:
+        engine = open_engine(url)
+        schema.upgrade(engine, packaged("migrations"))
+        made = Contexts()
+        for kind, (tree, fact) in KINDS.items():
+            mapping = compiled(tree, f"inbound: {{{FIELD}: {fact}}}\n")
+            org, aws, ledger = Org(), Aws(), Ledger(engine)
+            made[kind] = Context(kind, mapping, org, aws, ledger, Ticking(), kind)  # type: ignore[arg-type]
+            guards.accept_mapping(made[kind])
+        yield made
+        engine.dispose()
 
 
 @dataclass
