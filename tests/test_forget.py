@@ -23,7 +23,7 @@ from connector.adapters.ledger import erasure, open_engine
 from connector.cli import main
 from connector.core import retry
 from connector.core.model import Link
-from connector.errors import StaleVersion
+from connector.errors import LedgerUnavailable, StaleVersion
 from connector.ports import Begin, Written
 from connector.sync import Context
 from connector.sync.follow import follow_invitations, refresh
@@ -339,6 +339,25 @@ def test_what_cannot_be_compacted_now_is_told(world: World) -> None:
     assert "run the same command once more" in done.output
     assert "once more" not in forget(world, deal)
     assert set(map(str, files_of(world).values())) == {"[]"}
+
+
+@pytest.mark.sqlite_only
+def test_what_has_no_room_to_be_compacted_is_told_as_forgotten(world: World) -> None:
+    deal = personal(world)
+    world.settle(deal)
+    unflag(world, deal)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(erasure.Erasure, "compact", _without_room)
+        done = command(world, "forget", deal, "--yes")
+    assert (done.exit_code, link_of(world, deal).mapped) == (0, None)
+    assert f"{deal} is forgotten." in done.output
+    assert (
+        "Old bytes are still in the database's file. The ledger cannot be used: the disk is full. Mend" in done.output
+    )
+
+
+def _without_room(_ledger: erasure.Erasure) -> bool:
+    raise LedgerUnavailable("The ledger cannot be used: the disk is full.")
 
 
 @pytest.mark.sqlite_only

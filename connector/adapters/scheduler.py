@@ -124,7 +124,8 @@ class Scheduler:
         with self._guard:
             groups = list(self._groups)
         for group in groups:
-            self.retire(group)
+            # Not here: what a group does at its end may hang, as with the ledger, and has no longer than the grace.
+            self._pool.submit(self.retire, group)
         self._await_end()
         self._clock.shutdown(wait=False)
 
@@ -209,6 +210,7 @@ class Scheduler:
                 return
             waiting.wait(0.1)
         names = ", ".join(name for group in self._in_flight() for name in sorted(group.under_way))
+        names = names or "what is noted at the end"
         logger.warning("Still in flight, looked up at the next start: %s.", names, extra={"event": "cut_off"})
         tracing.stop()
         logging.shutdown()

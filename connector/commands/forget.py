@@ -11,7 +11,7 @@ from connector.commands.plain import to_plain
 from connector.commands.retry import chosen_links, read_id
 from connector.commands.session import DONE
 from connector.core.model import Link
-from connector.errors import StaleVersion, UserError
+from connector.errors import LedgerUnavailable, StaleVersion, UserError
 
 _ELSEWHERE = (
     "Salesforce keeps its record, AWS what it has: AWS deletes no opportunity. Backups of the ledger and saved plans "
@@ -35,8 +35,7 @@ def forget(app: App, ids: Sequence[str], *, asks: bool) -> int:
         _ask(links)
     for link in links:
         _forget(app, link)
-    is_done = app.ledger.compact()
-    for line in _told(app, links, is_compacted=is_done):
+    for line in _told(links, _left_behind(app)):
         click.echo(to_plain(line))
     return DONE
 
@@ -80,17 +79,21 @@ def _forget(app: App, link: Link) -> None:
         ) from error
 
 
-def _told(app: App, links: Sequence[Link], *, is_compacted: bool) -> list[str]:
+def _told(links: Sequence[Link], left_behind: str) -> list[str]:
     lines = []
     for link in links:
         at_aws = f"AWS keeps {link.opportunity_id}; flagged again, it is taken up there" if link.opportunity_id else ""
         lines.append(f"{link.salesforce_id} is forgotten. {at_aws or 'AWS never had it'}.")
-    if not is_compacted:
-        lines.append(_left_behind(app))
-    return [*lines, _ELSEWHERE]
+    return [*lines, *filter(None, [left_behind]), _ELSEWHERE]
 
 
 def _left_behind(app: App) -> str:
+    """What still has the old bytes after they were taken out of the files, and the way to be rid of them."""
+    try:
+        if app.ledger.compact():
+            return ""
+    except LedgerUnavailable as error:  # the records are forgotten all the same: for want of room, for example
+        return f"Old bytes are still in the database's file. {error.message} Mend that and run the same command again."
     if app.is_embedded:
         return "Old bytes are still in the database's file, since it was in use: run the same command once more."
     return (

@@ -32,6 +32,8 @@ CALM = 0.9
 limit is told once."""
 LEDGER_PATIENCE = timedelta(seconds=30)
 """A ledger that refuses once and works again is no news."""
+LASTING = "_per_day"
+"""How the names of limits end that come and go all day long, a record at a time."""
 _NOT_SHARED = "Stopped"
 _HELD = "Held"
 
@@ -74,7 +76,8 @@ class Beat:
 
     ``every``: how often it looks. ``expected_since``: when it was started. The instants are the last ones, None for
     never: ``began_at`` of a look under way, ``moved_at`` when that got something done. ``failing_since`` is the first
-    failure after the last success; ``error``, ``cure`` and ``cause`` ("" where nothing fails) are of the last one.
+    failure of this ``cause`` after the last success or other cause; ``error``, ``cure`` and ``cause`` ("" where nothing
+    fails) are of the last one.
     ``is_halt``: it does not heal by itself. ``seconds`` is what all looks of this process took together.
     """
 
@@ -209,7 +212,8 @@ def _guard(beats: Iterable[Beat], guards: Mapping[str, tuple[str, str]], now: da
     """What waits for a person: as the ledger has it, by its name, else as a loop met it."""
     met = [beat for beat in beats if beat.cause == Cause.GUARD and beat.failing_since is not None]
     if guards:
-        name = min(guards)
+        # What passes by itself must not hide all day long what waits for a person.
+        name = min(guards, key=lambda name: (name.endswith(LASTING), name))
         since = min((beat.failing_since for beat in met if beat.failing_since is not None), default=now)
         return Trouble(State.HALTED, name, *guards[name], since)
     first = min(met, key=lambda beat: beat.loop, default=None)

@@ -137,6 +137,8 @@ class Daemon:
         """One connection must not run. The others go on; where there are none, the daemon ends with the reason."""
         assert loops.refusal is not None
         with self._deciding:
+            if loops.is_ending:
+                return  # its successor is asked anew, and may be allowed
             running = [one for name in self._versions if (one := self._loops.get(name)) is None or one.refusal is None]
             if not running:
                 self._refusal = loops.refusal
@@ -198,6 +200,8 @@ class Daemon:
             ending = [self._loops[name] for name in (*difference.removed, *difference.changed) if name in self._loops]
             # Whoever was refused may have been helped elsewhere, as by other credentials.
             ending += [one for name in difference.same if (one := self._loops.get(name)) is not None and one.refusal]
+            for loops in ending:
+                loops.context.stopping.set()  # before any of them may still be refused
         logger.info("Read again: %s.", difference, extra={"event": "reloaded"})
         for loops in ending:
             loops.stop()

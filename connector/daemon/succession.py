@@ -59,7 +59,9 @@ def _keep_back(old: Config, new: Config, compiled: Mapping[str, Compiled]) -> Su
         new = replace(new, database=old.database)
         kept.append("database has changed, which needs a restart: the ledger stays the one it was.")
     if new.web.listen != old.web.listen:
-        new = replace(new, web=new.web.model_copy(update={"listen": old.web.listen}))
+        # A file that needs no token says so of the new address: strangers may reach the one that stays.
+        stays = {"listen": old.web.listen, "token": new.web.token or old.web.token}
+        new = replace(new, web=new.web.model_copy(update=stays))
         kept.append("web.listen has changed, which needs a restart: the page stays where it was.")
     return Successor(new, compiled, tuple(kept))
 

@@ -75,13 +75,14 @@ class Beats:
         """The look is over, and this is what was wrong."""
         with self._lock:
             if (beat := self._beats.get((connection, loop))) is not None:
+                cause = cause_of(error)
                 self._beats[connection, loop] = replace(
                     _ended(beat, now),
                     failed_at=now,
-                    failing_since=beat.failing_since or now,
+                    failing_since=(beat.failing_since if beat.cause == cause else None) or now,
                     error=error.message if isinstance(error, ConnectorError) else f"unexpected {type(error).__name__}",
                     cure=error.cure if isinstance(error, ConnectorError) else "The log has its traceback.",
-                    cause=cause_of(error),
+                    cause=cause,
                     is_halt=isinstance(error, Halt | UserError),
                     failures=beat.failures + 1,
                 )

@@ -58,6 +58,13 @@ class Bell:
             self._pending[alert.connection, alert.kind] = alert
             self._changed.notify_all()
 
+    def withdraw(self, alert: Alert) -> None:
+        """Somebody else tells it, or what came after it."""
+        with self._changed:
+            if self._pending.get((alert.connection, alert.kind)) is alert:
+                del self._pending[alert.connection, alert.kind]
+                self._changed.notify_all()
+
     def pending(self) -> list[Alert]:
         """What is not told yet."""
         with self._changed:
@@ -76,7 +83,7 @@ class Bell:
     def _run(self) -> None:
         while self._await():
             some = self.pending()[:AT_ONCE]
-            pause = self._post([alert.message for alert in some])
+            pause = self._post([alert.message for alert in some]) if some else None
             if pause is None:
                 self._note(some)
             with self._changed:

@@ -53,15 +53,17 @@ class Look:
 def look_at_ledger(watched: Watched, now: datetime, since: datetime) -> Look:
     """Ask the ledger. ``since``: when the process began. Raises LedgerUnavailable; may take as long as the ledger."""
     app = watched.app()
-    ledger, names = app.ledger, list(app.connections)
+    # Taken once: a reload may remove some while the ledger is asked.
+    connections = app.connections
+    ledger, names = app.ledger, list(connections)
     counted: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     links = ledger.link_counts(names)
     for (name, catalog, status, _), count in links.items():
-        if catalog == app.connections[name].partner_central.catalog:
+        if catalog == connections[name].partner_central.catalog:
             counted[name][status] += count
     standing = {
         name: guards.standing(ledger, name, guard_limits(connection), now)
-        for name, connection in app.connections.items()
+        for name, connection in connections.items()
     }
     return Look(
         now,

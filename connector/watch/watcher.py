@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from connector.core.health import LEDGER_PATIENCE, PROCESS, Cause, Health, State, Trouble
+from connector.core.health import LASTING, LEDGER_PATIENCE, PROCESS, Cause, Health, State, Trouble
 from connector.errors import ConnectorError
 from connector.log import redact
 from connector.ports import Alert
@@ -37,8 +37,6 @@ LAST_WORD = 4.0
 CLAIM = timedelta(minutes=2)
 """How long whoever notes a change has to tell it, until another process may."""
 PROGRESS, GUARD, HELD, LEDGER = "progress", "guard", "held", "ledger"
-LASTING = "_per_day"
-"""How the names of limits end that come and go all day long, a record at a time."""
 CALM = timedelta(hours=1)
 """How long such a limit has to be left alone until it counts as over."""
 _LEDGER_CURE = "Nothing is written to AWS or Salesforce until it works. See whether the database runs and has room."
@@ -160,13 +158,14 @@ class Watcher:
         assert self._look is not None
         mine = {(alert.connection, alert.kind): alert for alert in self.bell.pending()}
         for key, alert in self._look.alerts.items():
-            if alert.tell_by is None or (key not in mine and alert.tell_by >= now):
-                continue
-            is_mine = key in mine and mine[key].state == alert.state
-            if is_mine and alert.tell_by - now > CLAIM / 2:
+            ours = mine.get(key)
+            if ours is not None and (alert.tell_by is None or not _is_same(ours, alert)):
+                self.bell.withdraw(ours)  # another process has told it, or tells what came after it
+                ours = None
+            if alert.tell_by is None or alert.tell_by >= now + (CLAIM / 2 if ours is not None else timedelta(0)):
                 continue
             later = now + CLAIM
-            if self._watched.app().ledger.claim_alert(alert, later) and not is_mine:
+            if self._watched.app().ledger.claim_alert(alert, later) and ours is None:
                 self.bell.ring(replace(alert, tell_by=later))
 
     # what has changed
@@ -266,6 +265,10 @@ class Watcher:
         extra = {"event": "alert", "connection": alert.connection, "kind": alert.kind, "state": alert.state}
         logger.log(level, "%s", alert.message, extra=extra)
         self.bell.ring(alert)
+
+
+def _is_same(one: Alert, other: Alert) -> bool:
+    return (one.state, one.since) == (other.state, other.since)
 
 
 def _state_of(trouble: Trouble) -> str:

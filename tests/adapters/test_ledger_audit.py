@@ -22,6 +22,7 @@ from connector.ports import Begin, Reasons, Rest, Written
 from connector.resources import packaged
 
 TOLD = {DEAL: "read from Salesforce, last edited there by 0055g00000AAAAAAAA"}
+OVERRULING = {"changes": [["A.B", "x"]], "overrules": [["A.B", "y"]]}
 ASKED = {"by": "ann on host", "at": "2027-01-15T12:00:00Z", "how": "asked for"}
 
 
@@ -326,6 +327,20 @@ def test_an_upgrade_empties_what_is_over(empty_engine: Engine) -> None:
     assert (link.operation.body["Title"], link.operation.intent["overrules"]) == ("600", [["A.B", "Smith"]])
     with pytest.raises(LedgerUnavailable, match="append-only"):
         _erase(ledger)
+
+
+def test_the_way_back_keeps_links_and_operations(engine: Engine) -> None:
+    config, ledger = schema._config(engine, packaged("migrations")), Ledger(engine)
+    (number,) = add(ledger, DEAL)
+    begun = ledger.begin(ledger.link(number), Begin("UpdateOpportunity", {"Title": "x"}, intent=OVERRULING), NOW)
+    ledger.succeed(begun, {"Id": "O1"}, NOW)
+    ledger.close()
+    command.downgrade(config, "0004")
+    # An older version takes it apart as pairs.
+    assert stored(engine, "body", "state", "intent") == ("", "done", None)
+    assert schema.upgrade(engine, packaged("migrations"))
+    assert stored(engine, "body", "state", "body_sha256") == ("", "done", "")
+    assert ledger.link(number).salesforce_id == DEAL
 
 
 def _older(number: int) -> dict[str, Any]:

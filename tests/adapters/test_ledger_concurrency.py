@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from ledger_facts import ACME, NOW, add, begin, deal, settle, summary
+from ledger_facts import ACME, DEAL, NOW, add, begin, deal, settle, summary
 from sqlalchemy import Engine, event, text
 
-from connector.adapters.ledger import Ledger, open_engine
+from connector.adapters.ledger import Ledger, erasure, open_engine
 from connector.adapters.ledger import postgres as server
 from connector.core.model import Link, Mapped
 from connector.errors import StaleVersion, TemporaryError
@@ -181,6 +181,27 @@ def test_whatever_touches_the_same_links_at_once_gets_through(ledgers: list[Ledg
         work = [partial(part, turns[n % 2]) for n, part in enumerate((*PARTS, Turn.operate, Turn.operate))]
         at_once(*work)
     assert ledgers[0].open_operations("acme") == 0
+
+
+@on_a_server
+def test_a_record_that_comes_into_use_while_it_is_forgotten_is_kept(ledgers: list[Ledger], engine: Engine) -> None:
+    forgetting, other = ledgers
+    (number,) = add(forgetting, DEAL)
+    forgetting.set_presence(*ACME, {DEAL: "unflagged"}, NOW)
+    seen, used = forgetting.link(number), []
+
+    @event.listens_for(engine, "before_execute")
+    def use(_connection: Any, statement: Any, *_: Any) -> None:
+        if statement is erasure._LOCK and not used:
+            add(other, DEAL)
+            used.append(begin(other, number))
+            other.set_presence(*ACME, {DEAL: "unflagged"}, NOW)
+
+    with pytest.raises(StaleVersion, match="is in use again"):
+        forgetting.forget(seen, NOW)
+    link = forgetting.link(number)
+    assert used
+    assert (link.mapped is None, link.operation) == (False, used[0].operation)
 
 
 @on_a_server

@@ -346,6 +346,27 @@ def test_a_job_that_hangs_longer_than_the_grace_is_cut_off() -> None:
     assert 0.4 < seconds < 5
 
 
+END_HANGS = """
+import sys, threading
+from datetime import timedelta
+from connector.adapters import scheduler
+scheduler.GRACE = 0.5
+stopping, never = threading.Event(), threading.Event()
+running = scheduler.Scheduler(stopping)
+group = scheduler.Group(stopping, lambda: print("ending", flush=True) or never.wait())
+running.add([scheduler.Job("rare", timedelta(hours=1), stopping.set)], group)
+running.run()
+print("returned", flush=True)
+"""
+
+
+def test_an_end_that_hangs_longer_than_the_grace_is_cut_off() -> None:
+    """As that of a connection whose last calls are noted in a ledger that does not answer."""
+    done = subprocess.run([sys.executable, "-c", END_HANGS], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "ending\n")
+    assert "Still in flight, looked up at the next start: what is noted at the end." in done.stderr
+
+
 def test_the_clock_sleeps_until_it_is_stopped() -> None:
     stopping = threading.Event()
     clock = SystemClock(stopping)

@@ -41,13 +41,14 @@ class Erasure(Audit):
         with self._write() as writing:
             opened = writing.execute(_OPEN_ONE, {"link_id": link.id}).first()
             presence = writing.execute(_LOCK, {"link_id": link.id}).scalar()
-            if opened is not None or presence == "flagged":
+            # Read once more, now that nobody else can change it: it may have been flagged and written meanwhile.
+            kept = read_link(writing, link.id)
+            if opened is not None or kept.operation is not None or presence == "flagged":
                 raise StaleVersion(f"{link.salesforce_id} is in use again.", "Look at it with `connector show`.")
             of_it = (OPERATION.c.link_id == link.id, OPERATION.c.state != "open")
             writing.execute(update(OPERATION).where(*of_it).values(body="", intent=None, response=None, error=""))
             asked = (REQUEST.c.connection == link.connection, REQUEST.c.salesforce_id == link.salesforce_id)
             writing.execute(delete(REQUEST).where(*asked))
-            kept = read_link(writing, link.id)
             writing.execute(update(LINK).where(LINK.c.id == link.id).values(_emptied(kept)))
             forgotten = read_link(writing, link.id)
             add_entries(writing, [self._noted(Event.FORGOTTEN, forgotten, now, by)])

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import TOUCHED, WAITING, in_turn, touched, within
@@ -37,7 +37,7 @@ _TELL_NEWS = _LOOK_AGAIN.values(
     cause=bindparam("cause"),
 )
 # Of a link at rest that brought no news nothing follows: who asked would be told as the cause of a later edit.
-_UNDER_WAY = LINK.c.rest_status.in_(["", *WAITING])
+_UNDER_WAY = or_(*(LINK.c.rest_status == status for status in ("", *WAITING)))
 _ASKED = update(LINK).where(LINK.c.id == bindparam("link_id"), _UNDER_WAY).values(asked=bindparam("asked"))
 
 
