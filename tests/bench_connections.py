@@ -15,9 +15,10 @@ from tests.world import wait_until
 
 SLOW_SECONDS = 30.0
 """What each answer of AWS takes for the slow connection."""
-RATE = 5.0
+RATE = 20.0
+"""Writes a second: the quota holds nobody up here, what is compared is how soon the loops get to it."""
 SCHEDULE = "schedule: {pull: 1s, observe: 2s}\n"
-APART = 1.43
+APART = 0.53
 """Seconds between two flags. No multiple of a loop's period, so that every moment of a period is met alike."""
 QUIET, SLOW = "c00", "c01"
 
@@ -34,7 +35,7 @@ class Round:
 
 def measure_connections(folder: Path, *, quick: bool) -> Iterator[Measurement]:
     """Both parts of it."""
-    yield from measure_slow_connection(folder / "slow", *((1, 8) if quick else (4, 20)))
+    yield from measure_slow_connection(folder / "slow", *((1, 40) if quick else (5, 56)))
     yield from measure_idle_connections(folder / "idle", (1, 10, 50), 10.0 if quick else 30.0)
 
 
@@ -56,9 +57,11 @@ def measure_slow_connection(folder: Path, rounds: int, flags: int) -> Iterator[M
     hanging = min(one.hanging for one in took)
     how = f"median; each answer to the other one takes {SLOW_SECONDS:.0f} s, {hanging} calls or more of its under way"
     yield Measurement("connections", "flag to task, beside a slow connection", beside, "s", how)
-    yield Measurement("connections", "beside a slow connection / alone", beside / alone, "ratio", "the two above")
-    worst = max(max(one.beside) for one in took) / max(max(one.alone) for one in took)
-    yield Measurement("connections", "the longest of each: beside / alone", worst, "ratio", "as above")
+    how = (
+        "of each round its own two medians, as what else the machine does changes from round to round; median of these"
+    )
+    ratio = median(median(one.beside) / median(one.alone) for one in took)
+    yield Measurement("connections", "beside a slow connection / alone", ratio, "ratio", how)
 
 
 def _warm_up(world: FleetWorld, daemon: Worker) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from tests.bench_connections import APART, flag_to_task, over
+from tests.bench_connections import APART, RATE, flag_to_task, over
 from tests.fleet_processes import cpu_seconds_of
 from tests.fleet_world import FleetWorld, fleet_world
 from tests.measurement import Measurement
@@ -92,7 +92,7 @@ def measure_fleet(folder: Path, *, quick: bool) -> Iterator[Measurement]:
     yield from _measure_dispatch(folder / "dispatch", seconds)
     for size in (50,) if quick else (50, 200):
         yield from _measure_idle(folder / f"idle{size}", size, seconds)
-    yield from _measure_flags(folder / "flags", 8 if quick else 40)
+    yield from _measure_flags(folder / "flags", 40 if quick else 160)
     yield from _measure_quota(folder / "quota", 20 if quick else 100)
 
 
@@ -161,15 +161,15 @@ def _cpu_seconds_of_all(server: Server) -> float:
 def _measure_flags(folder: Path, flags: int) -> Iterator[Measurement]:
     """From flag to task, in a fleet and in a daemon on the same kind of database, one after the other."""
     extra = "schedule: {pull: 1s, observe: 2s}\n"
-    with fleet_world(folder, 2, rate=5.0, accounts=2, extra=extra) as (world, _):
+    with fleet_world(folder, 2, rate=RATE, accounts=2, extra=extra) as (world, _):
         _start(world)
         fleet = flag_to_task(world, flags)
-    with fleet_world(folder.with_name("flags-daemon"), 2, rate=5.0, accounts=2, extra=extra) as (world, _):
+    with fleet_world(folder.with_name("flags-daemon"), 2, rate=RATE, accounts=2, extra=extra) as (world, _):
         world.start("run")
         first = [world.deal(name) for name in world.connections]
         wait_until(lambda: all(map(world.is_synced, first)), "the first records", 60)
         daemon = flag_to_task(world, flags)
-    how = f"{flags} flags, one every {APART} s; pull 1 s, 5 writes/s, on PostgreSQL; median"
+    how = f"{flags} flags, one every {APART} s; pull 1 s, {RATE:.0f} writes/s, on PostgreSQL; median"
     yield Measurement("fleet", "flag to task in a fleet", median(fleet), "s", how)
     yield Measurement("fleet", "flag to task in a daemon", median(daemon), "s", how)
     yield Measurement("fleet", "flag to task: fleet / daemon", median(fleet) / median(daemon), "ratio", "the two above")

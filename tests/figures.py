@@ -97,8 +97,8 @@ def rows_of_bench(measurements: list[Figures], part: str) -> Iterator[Row]:
     """A table of docs/performance.md."""
     for one in measurements:
         if one["part"] == part:
-            unit = "×" if one["unit"] == "ratio" else one["unit"]
-            yield one["name"][0].upper() + one["name"][1:], f"{one['value']:,.3g} {unit}"
+            unit = "" if one["unit"] == "ratio" else f" {one['unit']}"
+            yield one["name"][0].upper() + one["name"][1:], f"{one['value']:,.3g}{unit}"
 
 
 def fill(page: Path, mark: str, rows: Iterator[Row]) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from connector.ports import Alert, Rest
 from connector.sync.guards import CREATES_GUARD
 from connector.watch import bell, watcher
 from connector.watch.beats import Beats
+from connector.watch.checkup import look_at_ledger
 from connector.watch.inquiry import Inquiry
 from connector.watch.watcher import Watcher
 from connector.watch.wording import to_held, to_recovered, to_slack, to_told
@@ -110,6 +111,7 @@ def test_a_halt_is_told_once_and_so_is_its_end(watch: Watch) -> None:
         one.look()
         watch.fails("pull", LoginFailed("Salesforce refuses the login.", "Correct client_secret."))
         one.look()
+        wait_until(lambda: bool(one.bell.told()), "it to be told")
         watch.later(one, 3, "observe")
         watch.fails("pull", LoginFailed("Salesforce refuses the login.", "Correct client_secret."))
         watch.later(one, 1, "observe")
@@ -267,6 +269,48 @@ def test_a_daily_limit_that_is_reached_again_and_again_is_told_once(
         assert ["waits for nobody" in text for text in watch.told(2)] == [False, True]
 
 
+def test_a_limit_that_ends_by_itself_hides_no_guard_that_does_not(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.expect("pull")
+    day, mapping = LoginFailed("The day's limit is reached."), LoginFailed("The mapping was edited.")
+    standing = {"creates_per_day": day}
+    monkeypatch.setattr("connector.sync.guards.standing", lambda *_: standing)
+    with watching(watch) as one:
+        watch.later(one, 5, "pull")
+        watch.told(1)
+        standing["mapping_change_share"] = mapping
+        watch.later(one, 5, "pull")
+        assert ["mapping was edited" in text for text in watch.told(2)] == [False, True]
+
+
+# several processes
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_what_another_process_went_on_from_is_not_told_any_more(watch: Watch, is_told: bool) -> None:
+    """One cannot reach the webhook; the other one notes the end, and tells it at once or later."""
+    watch.expect("pull")
+    watch.webhook.answers = [500] * 10_000
+    with watching(watch) as one, watching(watch) as other:
+        watch.fails("pull", LoginFailed("Refused."))
+        one.look()
+        assert [alert.state for alert in one.bell.pending()] == ["halted login"]
+        if is_told:
+            other.bell._webhook = lambda: None
+        else:
+            other.bell.stop()
+        watch.later(other, 0.5, "pull")
+        if is_told:
+            wait_until(lambda: bool(other.bell.told()), "it to be told")
+            watch.later(other, 0.5, "pull")
+        watch.later(one, 1, "pull")
+        assert one.bell.pending() == []
+        assert len(other.bell.pending()) == (not is_told)
+        (noted,) = watch.app.ledger.alerts([NAME])
+        assert (noted.state, noted.tell_by is None) == ("running", is_told)
+
+
 # the webhook
 
 
@@ -393,6 +437,34 @@ def test_a_ledger_that_refuses_once_is_no_news(watch: Watch) -> None:
         one.look()
         watch.later(one, 3, "pull")
         assert (one.bell.pending(), watch.webhook.tried) == ([], 0)
+
+
+def test_a_ledger_that_refuses_once_after_another_trouble_is_no_news(watch: Watch) -> None:
+    watch.expect("pull")
+    with watching(watch) as one:
+        watch.well("pull")
+        watch.fails("pull", Unavailable("Salesforce does not answer."))
+        watch.later(one, 3)
+        watch.fails("pull", LedgerUnavailable("The ledger cannot be used: locked."))
+        one.look()
+        watch.later(one, 1, "pull")
+        assert (one.bell.pending(), watch.webhook.tried) == ([], 0)
+
+
+def test_a_connection_that_goes_while_the_ledger_is_asked_is_no_trouble(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(watch.app, 1, 1)
+    app, link_counts = watch.app, watch.app.ledger.link_counts
+    section = app.config.connections[NAME]
+
+    def counts(names: list[str]) -> dict[tuple[str, str, str, str], int]:
+        app.config = replace(app.config, connections={"other": section})
+        return link_counts(names)
+
+    monkeypatch.setattr(app.ledger, "link_counts", counts)
+    look = look_at_ledger(Serving(lambda: app, watch.beats, "test"), watch.now, watch.now)
+    assert look.held == {NAME: Held(1, 2)}
 
 
 def test_a_question_that_hangs_is_asked_once_and_its_answer_shared() -> None:

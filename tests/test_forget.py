@@ -13,19 +13,23 @@ from contextlib import chdir
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 from sqlalchemy import inspect, text
 
 from connector import log
 from connector.adapters.ledger import erasure, open_engine
+from connector.adapters.partner_central.errors import to_error
 from connector.cli import main
 from connector.core import retry
 from connector.core.model import Link
 from connector.errors import LedgerUnavailable, StaleVersion
 from connector.ports import Begin, Written
 from connector.sync import Context
+from connector.sync.advance import advance
 from connector.sync.follow import follow_invitations, refresh
 from connector.sync.observe import observe
 from connector.sync.pull import pull
@@ -159,6 +163,43 @@ def test_a_whole_life_leaves_nobody_outside_the_link_and_forgetting_nobody_at_al
     last = json.loads(command(world, "audit", number, "--format", "jsonl").output.splitlines()[-1])
     assert (last["event"], last["salesforce_id"], last["opportunity_id"]) == ("forgotten", deal, number)
     assert " on " in last["actor"]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "ConflictException"])
+def test_what_aws_quotes_of_a_record_is_not_in_the_log(world: World, lines: StringIO, code: str) -> None:
+    deal = personal(world)
+    context = world.context()
+    real, quoting = context.partner_central.call, {"Code": code, "Message": "Gesine Geheimrat is not valid"}
+
+    def call(operation: str, parameters: Any, on_send: Any = None) -> Any:
+        if operation != "CreateOpportunity":
+            return real(operation, parameters, on_send)
+        on_send()
+        raise to_error(ClientError({"Error": quoting}, operation), operation)
+
+    with mock.patch.object(context.partner_central, "call", call):
+        pull(context)
+        advance(context)
+    _, words, _ = context.ledger.rest_of(link_of(world, deal).id)
+    assert "Gesine Geheimrat" in words, "the record's own people read it"
+    assert found_in(lines.getvalue()) == []
+
+
+def test_what_a_reviewer_says_is_not_in_the_log(world: World, lines: StringIO) -> None:
+    deals = personal(world), personal(world, Name="Another")
+    world.settle(*deals)
+    for deal, status in zip(deals, ("Rejected", "Action Required"), strict=True):
+        (found,) = world.at_aws(deal)
+        world.sandbox.service.review(found["Id"], "In review")
+        world.sandbox.service.review(found["Id"], status, "Ask Gesine Geheimrat")
+    world.settle(*deals)
+    for deal in deals:
+        assert "Geheimrat" in words_of(world, deal)
+    assert found_in(lines.getvalue()) == []
+
+
+def words_of(world: World, deal: str) -> str:
+    return world.context().ledger.rest_of(link_of(world, deal).id)[1]
 
 
 def test_a_forgotten_link_keeps_its_ids_only(world: World) -> None:

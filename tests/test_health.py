@@ -290,12 +290,17 @@ def test_a_failure_is_known_by_its_cause_until_a_success() -> None:
     beats.expect(NAME, "pull", 2 * MINUTE, now + MINUTE)  # as at the next turn
     (beat,) = beats.all()
     assert (beat.error, beat.cure, beat.cause, beat.is_halt) == ("Refused.", "Mend it.", "login", True)
-    assert (beat.failing_since, beat.failed_at, beat.failures, beat.every) == (now, now + MINUTE, 2, 2 * MINUTE)
+    assert (beat.failed_at, beat.failures, beat.every) == (now + MINUTE, 2, 2 * MINUTE)
+    assert beat.failing_since == now + MINUTE, "what it tells is so since then, whatever failed before"
+    beats.failed(NAME, "pull", LoginFailed("Refused.", "Mend it."), now + 1.5 * MINUTE)
+    assert beats.all()[0].failing_since == now + MINUTE
     beats.succeeded(NAME, "pull", now + 2 * MINUTE)
     (beat,) = beats.all()
     assert (beat.error, beat.cause, beat.is_halt, beat.failing_since, beat.is_well) == ("", "", False, None, True)
     beats.failed(NAME, "pull", ValueError("ina@partner.example"), now)
     assert beats.all()[0].error == "unexpected ValueError", "what it says may be anything"
+    beats.failed(NAME, "pull", LoginFailed("ina@partner.example is refused."), now)
+    assert beats.all()[0].error == "[removed] is refused.", "it is shown to whoever looks"
     beats.drop(NAME)
     assert beats.all() == []
 

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from connector.daemon import Daemon
-from connector.errors import LedgerUnavailable
+from connector.daemon.succession import read_again
+from connector.errors import LedgerUnavailable, WrongAccount
+from connector.sync import Context
 from tests.many import Many, many
 from tests.world import ENVIRONMENT, wait_until
 
@@ -272,6 +274,52 @@ def test_what_is_as_before_keeps_its_context_and_what_is_gone_is_expected_no_mor
             assert before["b"].stopping.is_set()
 
         act(running, script)
+
+
+def test_who_is_refused_while_another_takes_its_place_stops_nothing(
+    three: Many, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three.file("b").unlink()
+    with daemon(three, monkeypatch) as running:
+        asked, goes_on = threading.Event(), threading.Event()
+        verify, first = running.app.verify, running.app.contexts["a"]
+
+        def refuse(context: Context, *account: Any) -> None:
+            if context is not first:
+                verify(context, *account)
+                return
+            asked.set()
+            assert goes_on.wait(60)
+            raise WrongAccount("Salesforce is another org.", "Correct login_url.")
+
+        monkeypatch.setattr(running.app, "verify", refuse)
+
+        def script() -> None:
+            assert asked.wait(60)
+            three.write("a", "limits: {creates_per_pass: 7}\n")
+            running.reload()
+            goes_on.set()
+            wait_until(lambda: "pull" in loops_of(running, "a"), "its successor to begin", 30)
+
+        act(running, script)
+
+
+def test_a_page_that_stays_where_strangers_reach_it_keeps_its_token(
+    three: Many, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file needs none, for the new address; the page stays at the old one until a restart."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    text = three.config.read_text(encoding="utf-8")
+    webs = ("{listen: '0.0.0.0:8720', token: token-of-sixteen-or-more}", "{listen: '127.0.0.1:8720'}")
+    first, second = (text.replace("{listen: off}", web) for web in webs)
+    three.config.write_text(first, encoding="utf-8")
+    app = three.app()
+    app.upgrade()
+    three.config.write_text(second, encoding="utf-8")
+    successor = read_again(app)
+    assert successor.config.web == app.config.web
+    assert successor.kept_back == ("web.listen has changed, which needs a restart: the page stays where it was.",)
 
 
 def test_a_ledger_that_does_not_answer_refuses_a_reload(

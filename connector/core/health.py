@@ -105,8 +105,16 @@ class Beat:
         return max([self.expected_since, *(moment for moment in known if moment is not None)])
 
     def is_overdue(self, now: datetime, stalled_after: timedelta) -> bool:
-        """Whether it should have succeeded that long ago; also of a look that hangs."""
-        return now - self.expected_from > self.every + stalled_after
+        """Whether it should have succeeded that long ago; also of a look that hangs.
+
+        A guard lets its loop look and refuses what it finds: such a loop does what it should, unless its look hangs.
+        """
+        since = self.expected_from
+        if self.cause == Cause.GUARD:
+            if self.began_at is None:
+                return False
+            since = max(since, self.began_at)
+        return now - since > self.every + stalled_after
 
     @property
     def is_well(self) -> bool:
@@ -167,14 +175,13 @@ def judge(
 ) -> Health:
     """How a connection does. ``guards`` are (sentence, cure) of those that wait for a person, by name."""
     halted = [beat for beat in beats if beat.is_halt and beat.failing_since and beat.cause != Cause.GUARD]
-    overdue = [beat for beat in beats if beat.cause != Cause.GUARD and beat.is_overdue(now, stalled_after)]
+    overdue = [beat for beat in beats if beat.is_overdue(now, stalled_after)]
     guard = _guard(beats, guards, now)
     if halted:
         first = min(halted, key=_halts_first)
         return Health(connection, State.HALTED, _halt(first), guard)
     if overdue:
         return Health(connection, State.STALLED, _stall(overdue, now), guard)
-    # A guard lets its loop look and refuses what it finds: that loop does what it should.
     is_begun = any(beat.loop != VERIFICATION for beat in beats)
     is_well = is_begun and all(beat.is_well or beat.cause == Cause.GUARD for beat in beats)
     return Health(connection, State.RUNNING if is_well else State.UNKNOWN, None, guard)
@@ -193,14 +200,19 @@ def _halt(beat: Beat) -> Trouble:
 
 def _stall(overdue: Sequence[Beat], now: datetime) -> Trouble:
     """Every loop that is overdue, told by one that knows why, else by the one that waits longest."""
-    first = min(overdue, key=lambda beat: (not beat.error, beat.expected_from, beat.loop))
+    first = min(overdue, key=lambda beat: (not _knows_why(beat), beat.expected_from, beat.loop))
     since = min(beat.expected_from for beat in overdue)
     told = f"{_named(overdue)} not succeeded for {to_words(now - since).removeprefix('~')}."
-    if first.error:
+    if _knows_why(first):
         return Trouble(State.STALLED, first.cause, f"{told} {first.error}", first.cure, since)
     hanging = "A look is under way and does not end." if first.began_at is not None else "No look has ended since."
     cure = "See whether Salesforce and AWS answer (`connector check`); the log says what was last done. If nothing "
     return Trouble(State.STALLED, Cause.SILENCE, f"{told} {hanging}", f"{cure}helps, restart the connector.", since)
+
+
+def _knows_why(beat: Beat) -> bool:
+    """Whether its last error tells why it stands still, which that of a guard does not."""
+    return bool(beat.error) and beat.cause != Cause.GUARD
 
 
 def _named(beats: Sequence[Beat]) -> str:

@@ -318,7 +318,7 @@ def _bear_conflict(context: Context, link: Link, error: SyncConflict) -> Link:
     if operation.attempts >= _CONFLICTS_TO_BEAR:
         return _refuse(context, link, error)
     later = next_attempt(operation.attempts, context.now, 10.0)
-    log_operation(context, link, operation, str(error), logging.WARNING)
+    log_operation(context, link, operation, "AWS reports a conflict; it is looked up", logging.WARNING)
     return context.ledger.postpone(link, str(error), True, later, context.now)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from connector.core import plan
+from connector.core.lifecycle import meaning_of
 from connector.core.model import Link
 from connector.core.plan import Action
 from connector.ports import LinkChanges, Rest
@@ -75,12 +76,15 @@ def tell_rest(context: Context, link: Link, action: Action, rest: Rest) -> None:
         "opportunity_id": link.opportunity_id,
         "status": rest.status,
     }
-    logger.info("%s: %s. %s", link.salesforce_id, rest.status, _in_short(action, rest.message), extra=extra)
+    logger.info("%s: %s. %s", link.salesforce_id, rest.status, _in_short(link, action, rest.message), extra=extra)
 
 
-def _in_short(action: Action, message: str) -> str:
-    """For the log: which fields hold the record; the whole text is for the record and for ``show``."""
-    problems = action.problems if isinstance(action, plan.Hold) else ()
-    if not problems:
-        return message
-    return "To mend: " + ", ".join(dict.fromkeys(problem.salesforce_field or problem.path for problem in problems))
+def _in_short(link: Link, action: Action, message: str) -> str:
+    """For the log, without AWS's own words, which may quote the record: those are for the record and for ``show``."""
+    if isinstance(action, plan.Hold):
+        fields = dict.fromkeys(problem.salesforce_field or problem.path for problem in action.problems)
+        return f"To mend: {', '.join(fields)}" if fields else f"Why: connector show {link.salesforce_id}"
+    if isinstance(action, plan.Stop) and link.presence == "flagged":
+        return meaning_of(link.review_status, link.stage)  # the reviewer's comments left out
+    error = link.operation.error if link.operation is not None else ""
+    return message.removesuffix(error).rstrip()

@@ -124,6 +124,9 @@ def _refusal(environment: Mapping[str, str]) -> str:
     """Why these variables cannot be followed, "" where they can."""
     exporter = environment.get(EXPORTER, "").strip().lower()
     protocol = next((environment[name] for name in PROTOCOLS if environment.get(name)), "").strip().lower()
+    named = next((name for name in ENDPOINTS if environment.get(name)), "")
+    if named and not environment[named].lower().startswith(("http://", "https://")):
+        return f"{named} must begin with http:// or https://."
     if exporter and exporter != SPOKEN[0]:
         return f"{EXPORTER} must be {SPOKEN[0]} or none."
     if protocol and protocol != SPOKEN[1]:

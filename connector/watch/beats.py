@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from connector.core.health import Beat, cause_of
 from connector.errors import ConnectorError, Halt, UserError
+from connector.log import REDACTION
 
 
 class Beats:
@@ -80,7 +81,7 @@ class Beats:
                     _ended(beat, now),
                     failed_at=now,
                     failing_since=(beat.failing_since if beat.cause == cause else None) or now,
-                    error=error.message if isinstance(error, ConnectorError) else f"unexpected {type(error).__name__}",
+                    error=_sentence_of(error),
                     cure=error.cure if isinstance(error, ConnectorError) else "The log has its traceback.",
                     cause=cause,
                     is_halt=isinstance(error, Halt | UserError),
@@ -91,6 +92,12 @@ class Beats:
         """What is known of every loop, in order."""
         with self._lock:
             return [self._beats[key] for key in sorted(self._beats)]
+
+
+def _sentence_of(error: Exception) -> str:
+    """What may be shown to whoever looks: secrets and personal details taken out, as of a log line."""
+    told = error.message if isinstance(error, ConnectorError) else f"unexpected {type(error).__name__}"
+    return REDACTION.clean(told)
 
 
 def _ended(beat: Beat, now: datetime) -> Beat:

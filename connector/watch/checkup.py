@@ -62,8 +62,7 @@ def look_at_ledger(watched: Watched, now: datetime, since: datetime) -> Look:
         if catalog == connections[name].partner_central.catalog:
             counted[name][status] += count
     standing = {
-        name: guards.standing(ledger, name, guard_limits(connection), now)
-        for name, connection in connections.items()
+        name: guards.standing(ledger, name, guard_limits(connection), now) for name, connection in connections.items()
     }
     return Look(
         now,

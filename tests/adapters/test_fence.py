@@ -178,7 +178,7 @@ def test_a_worker_paused_in_the_middle_of_a_statement_is_cut_off(
         assert paused.execute(held, (ACCOUNT, fence.epoch)).fetchone()
         paused.pgconn.enter_pipeline_mode()
         paused.pgconn.send_query_params(b"SELECT 1", None)
-        paused.pgconn.flush()  # noqa: PT012 (whichever of the two finds it)
+        paused.pgconn.flush()
         assert ledger.take_fence(ACCOUNT, "successor").epoch == 2
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from ledger_facts import ACME, DEAL, HOUR, NOW, add, change, deal, rest, settle, show
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from connector.adapters.ledger import Ledger
 from connector.adapters.ledger.links import _AWAITING
@@ -85,3 +85,17 @@ def test_it_is_asked_of_the_database_once_for_each_connection(ledger: Ledger, en
     event.listen(engine, "before_cursor_execute", count)
     ledger.awaiting([(f"c{number}", "Sandbox") for number in range(50)], NOW)
     assert len([one for one in asked if one.startswith("SELECT")]) == 50
+
+
+def test_a_server_plans_each_look_for_what_it_asks(engine: Engine) -> None:
+    """A plan made once for all of them reads every link, and so would each look of a large ledger."""
+    if engine.dialect.name != "postgresql":
+        pytest.skip("needs PostgreSQL: CONNECTOR_TEST_POSTGRES, or `make test-postgres`")
+    ledger = Ledger(engine)
+    at_rest(ledger, DEAL)
+    for _ in range(20):
+        ledger.awaiting([ACME], NOW + HOUR)
+    with engine.connect() as connection:
+        prepared = "SELECT generic_plans, custom_plans > 5 FROM pg_prepared_statements WHERE statement LIKE :look"
+        told = connection.execute(text(prepared), {"look": "SELECT EXISTS%"}).all()
+    assert told == [(0, True)]

@@ -14,7 +14,7 @@ import pytest
 from ledger_facts import ACME, DEAL, NOW, add, begin, deal, settle, summary
 from sqlalchemy import Engine, event, text
 
-from connector.adapters.ledger import Ledger, erasure, open_engine
+from connector.adapters.ledger import Ledger, erasure, links, open_engine
 from connector.adapters.ledger import postgres as server
 from connector.core.model import Link, Mapped
 from connector.errors import StaleVersion, TemporaryError
@@ -202,6 +202,33 @@ def test_a_record_that_comes_into_use_while_it_is_forgotten_is_kept(ledgers: lis
     link = forgetting.link(number)
     assert used
     assert (link.mapped is None, link.operation) == (False, used[0].operation)
+
+
+@on_a_server
+def test_one_who_clears_many_holds_has_their_operations_before_their_links(
+    ledgers: list[Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some are cleared at a time; whoever notes how an operation ended has it, and waits for its link."""
+    monkeypatch.setattr(links, "CHUNK", 1)
+    clearing, other = ledgers
+    first, second = add(clearing, DEAL, deal(2))
+    begin(clearing, second)
+    has_operation, is_cleared = threading.Event(), threading.Event()
+
+    def clear() -> None:
+        has_operation.wait(10)
+        clearing.wake(*ACME, [DEAL, deal(2)], NOW, "ann")
+        is_cleared.set()
+
+    def operate() -> None:
+        with other._write() as writing:
+            writing.execute(text("SELECT 1 FROM operation WHERE link_id = :id FOR UPDATE"), {"id": second})
+            has_operation.set()
+            assert not is_cleared.wait(0.3)
+            writing.execute(text("SELECT 1 FROM link WHERE id IN (:a, :b) FOR UPDATE"), {"a": first, "b": second})
+
+    at_once(clear, operate)
+    assert is_cleared.is_set()
 
 
 @on_a_server

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector.adapters.ledger import Ledger, LedgerBusy, LedgerLock, lock, open_engine
 from connector.adapters.ledger.lock import LedgerLost
@@ -111,6 +112,30 @@ def test_a_lost_lock_is_taken_again_before_anything_is_written(opened: Open, unw
         assert len(holders(opened())) == 1
         assert "in use by" in refuse(opened())
     assert holders(opened()) == []
+
+
+def test_a_session_that_the_server_has_not_missed_yet_is_no_other_owner(opened: Open, unwatched: None) -> None:
+    """Cut off twice: the first new session is lost as well, before it could take the lock."""
+    engine = opened()
+    with owning(engine) as ledger:
+        session: Any = engine.get_execution_options()[lock.OWNER]
+        before, forgotten = session._pid, session._connection
+        session._connection = None
+
+        def cut_off() -> bool:
+            session._connection.invalidate()
+            raise SQLAlchemyError("cut off")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "_is_taken", cut_off)
+            with pytest.raises(SQLAlchemyError, match="cut off"):
+                session._retake()
+        session._connection = None
+        session._retake()
+        assert session._pid != before
+        assert holders(engine) == [session._pid]
+        ledger.set_watermark("acme", "pull", "1")
+        forgotten.invalidate()
 
 
 def test_an_idle_process_takes_it_again_by_itself(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

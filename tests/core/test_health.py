@@ -146,10 +146,21 @@ def test_a_guard_asks_a_person_and_the_connection_still_makes_progress() -> None
     assert (health.state, health.progress, health.trouble) == (State.RUNNING, True, None)
     assert health.shown[0] is State.HALTED
     assert health.guard is not None
-    assert (health.guard.cause, health.guard.message) == ("creates_per_day", "Too many today.")
+    assert (health.guard.cause, health.guard.message) == ("creates_per_pass", "Too many."), "a day ends by itself"
     met = judge("acme", [PULL, failing(ADVANCE, Cause.GUARD)], {}, NOW, AFTER).guard
     assert met is not None
     assert (met.cause, met.since) == ("guard", NOW - MINUTE)
+
+
+def test_a_look_that_hangs_is_told_whatever_a_guard_refused_before() -> None:
+    refused = failing(replace(PULL, succeeded_at=None), Cause.GUARD, NOW - 60 * MINUTE)
+    assert state_of(refused, ADVANCE) is State.RUNNING
+    assert state_of(replace(refused, began_at=NOW - 5 * MINUTE), ADVANCE) is State.RUNNING
+    assert state_of(replace(refused, began_at=NOW - 7 * MINUTE, moved_at=NOW), ADVANCE) is State.RUNNING
+    hangs = judge("acme", [replace(refused, began_at=NOW - 7 * MINUTE), ADVANCE], {}, NOW, AFTER)
+    assert (hangs.state, hangs.progress) == (State.STALLED, False)
+    assert hangs.trouble is not None
+    assert (hangs.trouble.cause, "does not end" in hangs.trouble.message) == ("silence", True)
 
 
 def test_what_halts_is_shown_before_a_guard() -> None:

@@ -62,7 +62,7 @@ def _unusable(name: str) -> ConfigError:
 def _open_file(parsed: URL) -> Engine:
     # Enough connections to keep: opening one costs more than all that is done with it.
     arguments = {"timeout": 30, "check_same_thread": False}
-    engine = create_engine(parsed, connect_args=arguments, pool_size=CONNECTIONS)
+    engine = create_engine(parsed, connect_args=arguments, pool_size=CONNECTIONS, hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")
     def keep_private(_dialect: Any, _record: Any, arguments: list[Any], _named: Any) -> None:

@@ -162,8 +162,10 @@ class Links(Audit):
             query = query.where(or_(LINK.c.rest_status == "Held", LINK.c.write_back_error != ""))
         with self._write() as writing:
             found = writing.execute(query.order_by(LINK.c.id)).all()
-            for start in range(0, len(found), CHUNK):
-                some = found[start : start + CHUNK]
+            chunks = [found[start : start + CHUNK] for start in range(0, len(found), CHUNK)]
+            for some in chunks:
+                _try_at_once(writing, [number for number, _ in some])
+            for some in chunks:
                 _wake(writing, [number for number, _ in some], asked if who else None, now)
                 entries = [about_id(connection, i, Event.RETRIED, now, actor=who) for _, i in some]
                 add_entries(writing, entries)
@@ -271,11 +273,14 @@ def _resting(link: Link, rest: Rest, now: datetime) -> dict[str, Any]:
     return {"link_id": link.id, "seen_revision": link.revision, **values}
 
 
-def _wake(writing: Connection, numbers: Sequence[int], asked: Structure | None, now: datetime) -> None:
-    # Operations before links, as whoever notes how one ended has them; see Transactions.
-    waiting = select(OPERATION.c.id).where(OPERATION.c.link_id.in_(numbers), OPEN).order_by(OPERATION.c.id)
+def _try_at_once(writing: Connection, numbers: Sequence[int]) -> None:
+    """What is open of these links; all of it before the first link, as whoever notes how one ended has them."""
+    waiting = select(OPERATION.c.id).where(OPERATION.c.link_id.in_(numbers), OPEN).order_by(OPERATION.c.link_id)
     opened = list(writing.execute(waiting.with_for_update()).scalars())
     writing.execute(update(OPERATION).where(OPERATION.c.id.in_(opened)).values(next_attempt_at=None))
+
+
+def _wake(writing: Connection, numbers: Sequence[int], asked: Structure | None, now: datetime) -> None:
     lock_links(writing, numbers)
     cleared = {
         "refusal": None,

@@ -59,7 +59,10 @@ _HOLDERS = text(
     "SELECT a.pid, a.application_name, a.backend_start, l.mode = 'ShareLock' AS is_shared "
     f"FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE {_SAME} ORDER BY a.backend_start, a.pid"
 )
-_END = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND application_name = :name")
+_END = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE pid = ANY(:pids) AND pid <> pg_backend_pid() AND application_name = :name"
+)
 _HAS_FENCE = text("SELECT to_regclass('fence') IS NOT NULL")
 _CLAIM = text(
     "INSERT INTO fence (account, epoch, holder, taken_at) VALUES ('', 1, :holder, now()) "
@@ -160,6 +163,7 @@ class _Session:
         self._using = threading.RLock()
         self._connection: Connection | None = None
         self._pid = 0
+        self._pids: list[int] = []
         self._epoch: int | None = None
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="ledger-lock", daemon=True)
@@ -214,15 +218,14 @@ class _Session:
                 raise self.lost
             if self._is_held():
                 return
-            before = self._pid
-            self._disconnect()
             self._connect()
             while not self._is_taken():
-                # The server may not have missed our own session yet.
-                self._run(_END, pid=before, name=_session_name())
+                # The server may not have missed our own sessions yet.
+                self._run(_END, pids=self._pids, name=_session_name())
                 if time.monotonic() > deadline:
                     raise self._taken_over()
                 self._closing.wait(0.1)
+            self._pids = [self._pid]
 
     def _taken_over(self) -> LedgerLost:
         if self.lost is None:
@@ -248,6 +251,8 @@ class _Session:
 
     def _is_held(self) -> bool:
         with self._using:
+            if self._connection is None:
+                return False  # a new session would be asked about the lock of the one before
             try:
                 is_held, pid = self._run(_HELD, pid=self._pid).one()
             except SQLAlchemyError:
@@ -277,6 +282,7 @@ class _Session:
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._run(_NAME, name=_session_name())
         self._pid = int(self._run(_ME).scalar_one())
+        self._pids.append(self._pid)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
