@@ -50,15 +50,21 @@ class Gate:
                 outer, _ = self._listening.accept()
                 inner = socket.create_connection(("127.0.0.1", self._inner))
                 self._ends += (outer, inner)
+                asked = threading.Event()
                 for one, other, is_answer in ((outer, inner, False), (inner, outer, True)):
-                    threading.Thread(target=self._pass_on, args=(one, other, is_answer), daemon=True).start()
+                    threading.Thread(target=self._pass_on, args=(one, other, is_answer, asked), daemon=True).start()
 
-    def _pass_on(self, one: socket.socket, other: socket.socket, is_answer: bool) -> None:
+    def _pass_on(self, one: socket.socket, other: socket.socket, is_answer: bool, asked: threading.Event) -> None:
+        """``asked``: a question is under way; a server also says by itself that it closes what nobody uses."""
         with suppress(OSError):
             while data := one.recv(65536):
                 if is_answer and self.is_shut:
-                    self.held += 1
+                    self.held += asked.is_set()
                     self._open.wait()
+                if is_answer:
+                    asked.clear()
+                else:
+                    asked.set()
                 other.sendall(data)
         for end in (one, other):
             with suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,17 @@ def check_config(option: Path | None, environment: Mapping[str, str], *, offline
     return Looked(Checked(suite, name, unset), config, files)
 
 
-_SECRETS = frozenset({"client_secret", "token", "private_key"})
+_SECRETS = frozenset({"client_secret", "token", "private_key", "webhook"})
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def _written_secrets(path: Path) -> Iterator[Finding]:
     """Secrets that stand in the file itself, which goes into git; those of a service on this machine do no harm."""
-    found = [(document, one) for _, document in configuration.documents_of(path) for one in _texts(document.value)]
+    found = [
+        (document, one)
+        for _, document in configuration.documents_of(path, os.environ)
+        for one in _texts(document.value)
+    ]
     for document, (steps, text) in found:
         if "${" in text or not (steps[-1] in _SECRETS or any(password_in(text))):
             continue
@@ -83,7 +88,7 @@ def _bare(error: ConfigError, path: Path | None) -> Finding:
 
 def _named_mappings(path: Path) -> tuple[Files, ...]:
     """The mapping files that a faulty configuration names, so that they are checked all the same."""
-    (_, document), *files = configuration.documents_of(path)
+    (_, document), *files = configuration.documents_of(path, os.environ)
     connections = document.value.get("connections") if isinstance(document.value, dict) else None
     sections = [*(connections.values() if isinstance(connections, dict) else []), *(one.value for _, one in files)]
     named = [section.get("mapping") for section in sections if isinstance(section, dict)]

@@ -132,11 +132,11 @@ def load(path: Path, environment: Mapping[str, str], *, forgiving: bool = False)
     return Config(**sections, path=path, unset=tuple(sorted(absent)))
 
 
-def documents_of(path: Path) -> list[tuple[Steps, Document]]:
+def documents_of(path: Path, environment: Mapping[str, str]) -> list[tuple[Steps, Document]]:
     """Every file of a configuration as it is written, with where its content stands in the whole. For looking only."""
-    main = _read(path)
-    value = main.value.get(KEY) if isinstance(main.value, dict) else None
-    return [((), main), *((("connections", one.name), one.document) for one in find_files(main, path, value).files)]
+    document = _read(path)
+    main = Part.of((), document, References(document, environment, path.absolute().parent, forgiving=True))
+    return [((), document), *((("connections", one.name), one.document) for one in _find_files(main, path).files)]
 
 
 def _find_files(main: Part, path: Path) -> Found:

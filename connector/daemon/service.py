@@ -9,15 +9,14 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 
-from connector import log
 from connector.adapters.scheduler import Job, Scheduler
 from connector.app import App
 from connector.daemon.loops import Loops
-from connector.daemon.succession import Difference, Successor, Version, read_again, versions_of
-from connector.errors import ConnectorError, UserError, WrongAccount
+from connector.daemon.succession import Difference, Successor, Version, succeed, versions_of
+from connector.errors import ConnectorError, WrongAccount
 from connector.sync import verbs
 from connector.watch.beats import Beats
 
@@ -47,7 +46,7 @@ class Daemon:
         # Held for what is decided; nothing waits for a service under it.
         self._deciding = threading.RLock()
         self._loops: dict[str, Loops] = {}
-        self._versions: dict[str, Version] = {}
+        self._versions: Mapping[str, Version] = {}
         self._missing: dict[str, str] = {}
         self._refusal: ConnectorError | None = None
         self._last_word: Callable[[], None] = lambda: None
@@ -169,26 +168,12 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the files again. Wrong ones change nothing; else only what is new, gone or changed starts and stops."""
-        try:
-            successor = read_again(self.app)
-            versions = successor.versions
-        except ConnectorError as error:
-            self._refuse_reload(error)
-        except Exception:
-            logger.exception("The files were not read again: this was not expected.", extra={"event": "reload_refused"})
-        else:
-            if not self.app.stopping.is_set():
-                self._adopt(successor, versions)
+        successor = succeed(self.app, self._log_level)
+        if successor is not None and not self.app.stopping.is_set():
+            self._adopt(successor)
 
-    def _refuse_reload(self, error: ConnectorError) -> None:
-        problems = error.problems if isinstance(error, UserError) else ()
-        for problem in problems or (error,):
-            logger.error("Not read again: %s", problem, extra={"event": "reload_refused"})
-
-    def _adopt(self, successor: Successor, versions: dict[str, Version]) -> None:
-        self._configure_log(successor)
-        for sentence in successor.kept_back:
-            logger.warning("%s", sentence, extra={"event": "restart_needed"})
+    def _adopt(self, successor: Successor) -> None:
+        versions = successor.versions
         with self._deciding:
             difference = Difference.of(self._versions, versions)
             self.app.adopt(successor.config, successor.compiled)
@@ -205,10 +190,3 @@ class Daemon:
         logger.info("Read again: %s.", difference, extra={"event": "reloaded"})
         for loops in ending:
             loops.stop()
-
-    def _configure_log(self, successor: Successor) -> None:
-        """The level counts at once, and so do new secrets."""
-        for secret in successor.config.secrets():
-            log.redact(secret)
-        if successor.config.log != self.app.config.log:
-            log.configure((self._log_level or successor.config.log.level).upper(), successor.config.log.format)

@@ -1,21 +1,25 @@
-"""From one configuration to the next while the daemon runs: what may take its place, and what that changes.
+"""From one configuration to the next while a process runs: what may take its place, and what that changes.
 
-Reads and compares; nothing is started or stopped here.
+Reads, compares and tells; no connection is started or stopped here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connector import config as configuration
+from connector import log
 from connector.app import App
 from connector.config import Config, Connection, Schedule
-from connector.errors import UserError
+from connector.errors import ConnectorError, UserError
 from connector.mapping_files import Compiled, compile_mappings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,33 @@ class Successor:
 
     config: Config
     compiled: Mapping[str, Compiled]
+    versions: Mapping[str, Version]
     kept_back: tuple[str, ...]
 
-    @property
-    def versions(self) -> dict[str, Version]:
-        return versions_of(self.config, self.compiled)
+
+def succeed(app: App, log_level: str | None) -> Successor | None:
+    """What a process that runs goes on with after SIGHUP, told in the log, whose own changes count at once.
+
+    ``log_level`` was given by hand and outlives a reload. None where the files cannot be used, with a line for each
+    mistake; then all stays as it is.
+    """
+    try:
+        successor = read_again(app)
+    except ConnectorError as error:
+        problems = error.problems if isinstance(error, UserError) else ()
+        for problem in problems or (error,):
+            logger.error("Not read again: %s", problem, extra={"event": "reload_refused"})  # noqa: TRY400
+        return None
+    except Exception:
+        logger.exception("The files were not read again: this was not expected.", extra={"event": "reload_refused"})
+        return None
+    for secret in successor.config.secrets():
+        log.redact(secret)
+    if successor.config.log != app.config.log:
+        log.configure((log_level or successor.config.log.level).upper(), successor.config.log.format)
+    for sentence in successor.kept_back:
+        logger.warning("%s", sentence, extra={"event": "restart_needed"})
+    return successor
 
 
 def read_again(app: App) -> Successor:
@@ -63,7 +89,7 @@ def _keep_back(old: Config, new: Config, compiled: Mapping[str, Compiled]) -> Su
         stays = {"listen": old.web.listen, "token": new.web.token or old.web.token}
         new = replace(new, web=new.web.model_copy(update=stays))
         kept.append("web.listen has changed, which needs a restart: the page stays where it was.")
-    return Successor(new, compiled, tuple(kept))
+    return Successor(new, compiled, versions_of(new, compiled), tuple(kept))
 
 
 def versions_of(config: Config, compiled: Mapping[str, Compiled]) -> dict[str, Version]:

@@ -10,13 +10,13 @@ import threading
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 
-from connector import log, tracing
+from connector import tracing
 from connector.adapters.ledger import LedgerBusy
 from connector.adapters.queue import Timing, schema
 from connector.adapters.queue.engine import Queue
 from connector.app import App
-from connector.daemon.succession import Successor, read_again
-from connector.errors import ConnectorError, UserError
+from connector.daemon.succession import succeed
+from connector.errors import UserError
 from connector.fleet.worker import Worker
 from connector.watch.beats import Beats
 
@@ -111,29 +111,12 @@ class Process:
 
     def _reload(self) -> None:
         """Look at the files again; where they are wrong everything stays as it is."""
-        try:
-            successor = read_again(self._app)
-        except ConnectorError as error:
-            problems = error.problems if isinstance(error, UserError) else ()
-            for problem in problems or (error,):
-                logger.error("Not read again: %s", problem, extra={"event": "reload_refused"})  # noqa: TRY400
+        successor = succeed(self._app, self._log_level)
+        if successor is None:
             return
-        except Exception:
-            logger.exception("The files were not read again: this was not expected.", extra={"event": "reload_refused"})
-            return
-        self._configure_log(successor)
-        for sentence in successor.kept_back:
-            logger.warning("%s", sentence, extra={"event": "restart_needed"})
         difference = self._worker.adopt(successor)
         self._queue.readdress()
         logger.info("Read again: %s.", difference, extra={"event": "reloaded"})
-
-    def _configure_log(self, successor: Successor) -> None:
-        """The level counts at once, and so do new secrets."""
-        for secret in successor.config.secrets():
-            log.redact(secret)
-        if successor.config.log != self._app.config.log:
-            log.configure((self._log_level or successor.config.log.level).upper(), successor.config.log.format)
 
     def _cut_off(self) -> None:
         names = ", ".join(self._worker.under_way) or "the queue"

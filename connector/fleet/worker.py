@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Worker:
     is_awaited: Callable[[str], bool] = lambda _: True
     lives: Callable[[str], bool] = lambda _: True
     readdress: Callable[[], None] = lambda: None
-    _versions: dict[str, Version] = field(default_factory=dict)
+    _versions: Mapping[str, Version] = field(default_factory=dict)
     _served: dict[str, Served] = field(default_factory=dict)
     _ending: dict[str, Served] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
