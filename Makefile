@@ -27,8 +27,8 @@ demo: $(INSTALLED)  ## The whole circle on a sample org; no account is needed
 test: $(INSTALLED)  ## Every test, the ledger in SQLite
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-test-postgres: $(INSTALLED)  ## Those that use a ledger again, in PostgreSQL (ALL=1: every test)
-	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(if $(ALL),,-m ledger)
+test-postgres: $(INSTALLED)  ## Those that use a ledger again, in PostgreSQL, without a browser (ALL=1: every test)
+	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(if $(ALL),,-m "ledger and not browser")
 
 check: $(INSTALLED)  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -63,7 +63,7 @@ def documents_fixture() -> str:
         ("demo", "connector demo"),
         ("test", "pytest"),
         ("test-postgres", "tests.postgres"),
-        ("test-postgres", "-m ledger"),
+        ("test-postgres", '-m "ledger and not browser"'),
         ("check", "ruff format --check"),
         ("check", "ruff check"),
         ("check", "mypy"),

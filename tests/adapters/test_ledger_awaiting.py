@@ -13,6 +13,7 @@ from connector.adapters.ledger import Ledger
 from connector.adapters.ledger.links import _AWAITING
 from connector.sync import Context
 from connector.sync.verbs import verbs_of
+from tests import databases
 
 OTHER = ("globex", "Sandbox")
 SOON = NOW + timedelta(seconds=1)
@@ -62,9 +63,8 @@ def test_every_loop_that_is_run_on_demand_is_told_of_its_work() -> None:
     assert {verb.name for verb in verbs if not verb.work} == {"pull", "observe", "review"}
 
 
+@pytest.mark.sqlite_only
 def test_it_reads_indexes_only(ledger: Ledger, engine: Engine) -> None:
-    if engine.dialect.name != "sqlite":
-        pytest.skip("SQLite tells its plan in words of its own")
     add(ledger, DEAL)
     statement = str(_AWAITING.compile(engine, compile_kwargs={"literal_binds": False}))
     with engine.connect() as connection:
@@ -87,10 +87,9 @@ def test_it_is_asked_of_the_database_once_for_each_connection(ledger: Ledger, en
     assert len([one for one in asked if one.startswith("SELECT")]) == 50
 
 
+@pytest.mark.skipif(not databases.POSTGRES, reason="needs PostgreSQL: CONNECTOR_TEST_POSTGRES, or `make test-postgres`")
 def test_a_server_plans_each_look_for_what_it_asks(engine: Engine) -> None:
     """A plan made once for all of them reads every link, and so would each look of a large ledger."""
-    if engine.dialect.name != "postgresql":
-        pytest.skip("needs PostgreSQL: CONNECTOR_TEST_POSTGRES, or `make test-postgres`")
     ledger = Ledger(engine)
     at_rest(ledger, DEAL)
     for _ in range(20):
