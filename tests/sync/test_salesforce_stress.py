@@ -169,7 +169,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             patch.setenv(name, value)
         with world(tmp_path_factory.mktemp("stress")) as made:
             text = made.config.read_text(encoding="utf-8")
-            made.config.write_text(text.replace("      auth:", "      timeout: 400ms\n      auth:"), encoding="utf-8")
+            made.config.write_text(text.replace("      auth:", "      timeout: 1200ms\n      auth:"), encoding="utf-8")
             yield Stage(made, made.app())
 
 
