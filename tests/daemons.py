@@ -22,8 +22,15 @@ def daemon(world: World, *, level: str = "INFO", **environment: str) -> Iterator
     text = world.config.read_text(encoding="utf-8")
     head = f"schedule: {{pull: 1s, observe: 1s}}\nlog: {{format: json, level: {level}}}\n"
     world.config.write_text(head + text, encoding="utf-8")
+    with started(world, **environment) as process:
+        yield process
+
+
+@contextmanager
+def started(world: World, *, goes_on: bool = False, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The same with the configuration as it is. ``goes_on``: what an earlier one logged is kept."""
     given = {**os.environ, **ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)}
-    with (world.folder / "daemon.log").open("w", encoding="utf-8") as log:
+    with (world.folder / "daemon.log").open("a" if goes_on else "w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "connector", "run"],
             cwd=world.folder,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +21,9 @@ from connector.core.findings import Severity
 from connector.daemon import Entrance, Guarded
 from connector.errors import ConnectorError, LoginFailed, Unavailable, UserError, WrongAccount
 from connector.sync import Context
-from tests.world import ENVIRONMENT, World, wait_until
+from tests.daemons import started
+from tests.world import World, wait_until
 
-ROOT = Path(__file__).parents[1]
-CONNECTOR = [sys.executable, "-m", "connector"]
 ACCOUNT, OTHER = "111122223333", "444455556666"
 
 
@@ -36,16 +32,8 @@ def running(world: World) -> Iterator[subprocess.Popen[str]]:
     """The real daemon, looking every second; its log in the world's folder."""
     text = world.config.read_text(encoding="utf-8")
     world.config.write_text("schedule: {pull: 1s, observe: 1s}\n" + text, encoding="utf-8")
-    environment = {**os.environ, **ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)}
-    with (world.folder / "daemon.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [*CONNECTOR, "run"], cwd=world.folder, env=environment, text=True, stdout=log, stderr=log
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(timeout=10)
+    with started(world) as process:
+        yield process
 
 
 def log_of(world: World) -> str:

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,11 +29,10 @@ from connector.watch.checkup import healths_of, look_at_ledger
 from connector.web import health, server
 from connector.web.server import WebServer
 from connector.web.serving import Serving
+from tests.daemons import started
 from tests.webhook import Webhook, webhook
-from tests.world import ENVIRONMENT, World, wait_until
+from tests.world import World, wait_until
 
-ROOT = Path(__file__).parents[1]
-CONNECTOR = [sys.executable, "-m", "connector"]
 NAME = "sandbox"
 TOKEN = "a-token-of-some-length"
 MINUTE = timedelta(minutes=1)
@@ -59,19 +55,9 @@ def configure(world: World, web: str, more: str = "") -> None:
     world.config.write_text(more + text.replace("web: {listen: off}", f"web: {{{web}}}"), encoding="utf-8")
 
 
-@contextmanager
-def daemon(world: World) -> Iterator[subprocess.Popen[str]]:
+def daemon(world: World) -> AbstractContextManager[subprocess.Popen[str]]:
     """The real daemon; its log in the world's folder."""
-    environment = {**os.environ, **ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)}
-    with (world.folder / "daemon.log").open("a", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [*CONNECTOR, "run"], cwd=world.folder, env=environment, text=True, stdout=log, stderr=log
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(timeout=10)
+    return started(world, goes_on=True)
 
 
 def ready(port: int) -> tuple[int, dict[str, Any]]:

@@ -191,7 +191,7 @@ def _pass_guards(app: App, context: Context, plan_file: Path | None) -> None:
     if not guards.is_known_to_owner(context):
         raise UnsafePlan(
             "The daemon works with the mapping it was started with, not with the edited one of this plan.",
-            "Restart `connector run`; once it has said what waits, do this again.",
+            "Restart `connector run`, or send it SIGHUP; once it has said what waits, do this again.",
         )
     _release(app, context, plan_file)
 
