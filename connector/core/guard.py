@@ -120,7 +120,8 @@ class MappingChange:
             f"({100 * self.changed / self.linked:.3g} %), the limit is {100 * limits.mapping_change_share:.3g} %; "
             f"most often at {', '.join(self.fields)}. Nothing of it is stored or sent.",
             "Look with `connector plan --out FILE`; `connector resync --plan FILE` then applies it. Or undo the "
-            "change, or raise limits.mapping_change_share in config.yaml; both take effect at the next start, or after `kill -HUP`.",
+            "change, or raise limits.mapping_change_share in config.yaml; both take effect at the next start, or after "
+            "`kill -HUP`.",
         )
 
     def to_text(self) -> str:
