@@ -1,6 +1,7 @@
-"""A gate in front of a server: while it is shut, answers stay inside, as those of a service that has stopped answering.
+"""A gate in front of an HTTPS server: while it is shut, answers stay inside, as those of a service that has hung.
 
-It passes bytes on as they are, TLS included, so that nobody on either side can tell it from the network.
+It passes bytes on as they are, so that nobody on either side can tell it from the network. What belongs to TLS itself
+passes at any time: a client waits for its answers as long as a test wants it to, but for a handshake ten seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +10,36 @@ import socket
 import threading
 from contextlib import suppress
 from typing import Self
+
+_HEADER = 5
+_APPLICATION_DATA = 23
+_LONGEST_OF_TLS = 100
+"""Bytes of a record: the end of a handshake and the word that a connection closes have fewer, a request has more."""
+
+
+class _Records:
+    """The TLS records that one side sends, read by their headers alone."""
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._rest = 0
+
+    def ask(self, data: bytes) -> bool:
+        """Whether a request begins in these bytes, the next ones of that side."""
+        is_asked = False
+        while data:
+            if self._rest:
+                passed = min(self._rest, len(data))
+                self._rest -= passed
+            else:
+                passed = _HEADER - len(self._header)
+                self._header += data[:passed]
+                if len(self._header) == _HEADER:
+                    kind, self._rest = self._header[0], int.from_bytes(self._header[3:], "big")
+                    is_asked |= kind == _APPLICATION_DATA and self._rest > _LONGEST_OF_TLS
+                    self._header = b""
+            data = data[passed:]
+        return is_asked
 
 
 class Gate:
@@ -55,16 +86,17 @@ class Gate:
                     threading.Thread(target=self._pass_on, args=(one, other, is_answer, asked), daemon=True).start()
 
     def _pass_on(self, one: socket.socket, other: socket.socket, is_answer: bool, asked: threading.Event) -> None:
-        """``asked``: a question is under way; a server also says by itself that it closes what nobody uses."""
+        """``asked``: a request is under way; a server also says by itself that it closes what nobody uses."""
+        records = _Records()
         with suppress(OSError):
             while data := one.recv(65536):
-                if is_answer and self.is_shut:
-                    self.held += asked.is_set()
-                    self._open.wait()
-                if is_answer:
-                    asked.clear()
-                else:
+                if not is_answer and records.ask(data):
                     asked.set()
+                elif is_answer and asked.is_set():
+                    if self.is_shut:
+                        self.held += 1
+                        self._open.wait()
+                    asked.clear()
                 other.sendall(data)
         for end in (one, other):
             with suppress(OSError):

@@ -55,8 +55,7 @@ class Many:
         sandbox, gate = self.worlds[name].sandbox, self.gates[name]
         section = dedent((sandbox.config_text("sqlite://") + QUOTA).partition("  sandbox:\n")[2])
         section = section.replace(sandbox.url, f"https://127.0.0.1:{gate.port}")
-        waits = f"  connect_timeout: {PATIENT}\n  read_timeout: {PATIENT}\n"  # a handshake counts as connecting
-        section = section.replace("partner_central:\n", f"partner_central:\n{waits}")
+        section = section.replace("partner_central:\n", f"partner_central:\n  read_timeout: {PATIENT}\n")
         return section.replace("salesforce:\n", f"salesforce:\n  timeout: {PATIENT}\n")
 
     def app(self) -> App:

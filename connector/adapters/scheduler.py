@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -205,7 +206,8 @@ class Scheduler:
 
     def _await_end(self) -> None:
         waiting = threading.Event()
-        for _ in range(int(GRACE * 10)):
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline:
             if not self._in_flight():
                 return
             waiting.wait(0.1)
