@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(
     not databases.POSTGRES, reason="needs PostgreSQL: CONNECTOR_TEST_POSTGRES, or `make test-postgres`"
 )
 ONCE = {"CreateOpportunity": 1, "AssociateOpportunity": 1, "StartEngagementFromOpportunityTask": 1}
+IN_FLIGHT = 2
+"""Calls of the daemon at a time: fewer than the writes that still wait when the database goes away."""
 SLOW = Settings(quotas=False, latency=0.05)
 """So that some call is always under way."""
 
@@ -42,7 +44,7 @@ def world_fixture(tmp_path: Path, server: postgres.Server, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     with world(tmp_path, SLOW) as made:
         made.database = server.url
-        made.write_config()
+        made.write_config(f"      in_flight: {IN_FLIGHT}\n")
         made.app().close()
         yield made
 
@@ -71,6 +73,11 @@ def is_at_work(world: World, before: int) -> bool:
     return begun(world) > before + 3
 
 
+def is_under_review(world: World, deal: str) -> bool:
+    """Nothing is to come but what AWS says: a submission is read back once more after it is done."""
+    return is_synced(world, deal) and world.record(deal)["AWS_Review_Status__c"] == "Submitted"
+
+
 def failures(world: World) -> int:
     """Jobs that told of trouble, each the first time that it met it."""
     return sum(line.get("event") == "job_failed" for line in lines_of(world))
@@ -88,20 +95,21 @@ def test_the_daemon_goes_on_by_itself(
     deals = [world.opportunity() for _ in range(4)]
 
     def meanwhile() -> None:
-        """New work comes in; what was under way ends, and nothing new begins."""
+        """New work comes in; what was under way ends, at most one write of each thread, and nothing new begins."""
+        before = begun(world)
         deals.extend(world.opportunity() for _ in range(3))
         if is_away:
             wait_until(lambda: failures(world) > 2, "the outage to be told")
-            before, told = begun(world), failures(world)
+            told = failures(world)
             wait_until(lambda: failures(world) > told, "further jobs to meet it")
-            assert begun(world) == before
+            assert begun(world) - before <= IN_FLIGHT
 
     with daemon(world) as process:
         for _ in range(2):
             before = begun(world)
             wait_until(partial(is_at_work, world, before), "the daemon to be at work")
             trouble(server, meanwhile)
-        wait_until(lambda: all(is_synced(world, deal) for deal in deals), "all records to be synced", 60)
+        wait_until(lambda: all(is_under_review(world, deal) for deal in deals), "all records to be under review", 60)
         refused = connector(world, "run")
         assert (refused.returncode, f"in use by process {process.pid} " in refused.stderr) == (3, True), refused.stderr
         assert process.poll() is None

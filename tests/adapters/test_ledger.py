@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, PROBLEM, add, begin, change, deal, due, rest, settle
+from sqlalchemy import event
 
 from connector.adapters.ledger import Ledger
 from connector.core.model import Association, Link, Mapped, Refusal, Task
@@ -148,6 +149,27 @@ def test_work_is_narrowed_to_any_number_of_ids(ledger: Ledger, others: int) -> N
     assert due(ledger, only=[]) == []
     assert ledger.work_due(*ACME, NOW, only) == {"advance": 2, "observe": 0, "write_back": 0}
     assert ledger.wake(*ACME, only, NOW) == [deal(1), deal(3)]
+
+
+def test_a_link_that_goes_from_verb_to_verb_is_counted_by_one_of_them(ledger: Ledger) -> None:
+    """Whoever waits for a record until nothing is to be done for it would else stop between the two."""
+    (number,) = add(ledger, DEAL)
+    settle(ledger, number)
+    change(ledger, number, NOW, wake=False, poll_at=NOW)
+    moved: list[int] = []
+
+    def move(*_: Any) -> None:
+        """Another process does the one and leaves the other, as soon as a first count was taken."""
+        if not moved:
+            moved.append(number)
+            change(ledger, number, NOW, poll_at=None)
+
+    event.listen(ledger._engine, "after_cursor_execute", move)
+    found = ledger.work_due(*ACME, NOW)
+    event.remove(ledger._engine, "after_cursor_execute", move)
+    assert moved
+    assert sum(found.values()) == 1
+    assert ledger.work_due(*ACME, NOW) == {"advance": 1, "observe": 0, "write_back": 0}
 
 
 def test_rest_says_when_to_look_again_and_what_to_show(ledger: Ledger) -> None:

@@ -227,14 +227,17 @@ class Links(Audit):
     def work_due(
         self, connection: str, catalog: str, until: datetime, only: Sequence[str] | None = None
     ) -> dict[str, int]:
-        """Links that advance, observe and write back have to look at before ``until``."""
+        """Links that advance, observe and write back have to look at before ``until``.
+
+        One statement: between two, a link could go from one verb to another and be counted by none.
+        """
         columns = {"advance": LINK.c.due_at, "observe": LINK.c.poll_at, "write_back": LINK.c.write_back_at}
+        counts = [
+            within(select(func.count()), connection, catalog, only).where(column <= until).scalar_subquery().label(name)
+            for name, column in columns.items()
+        ]
         with self._read() as reading:
-            counts = {
-                name: within(select(func.count()), connection, catalog, only).where(column <= until)
-                for name, column in columns.items()
-            }
-            return {name: int(reading.execute(query).scalar_one()) for name, query in counts.items()}
+            return {name: int(count) for name, count in reading.execute(select(*counts)).one()._asdict().items()}
 
     def counts(self, connection: str, catalog: str) -> dict[str, int]:
         """Links by rest status; links that are being looked at count as Pending."""
