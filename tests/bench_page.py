@@ -37,12 +37,15 @@ PAGES: Mapping[str, str] = {
     "search by a rare name": "/deals?connection=sandbox&q=for+company+777",
     "search in vain": "/deals?connection=sandbox&q=nowhere",
     "search by O-number": "/deals?q=O90000500",
+    "search by the id of a task": "/deals?q=task-bench500",
     "deal": "/deals/sandbox/006000000100500AAA",
 }
 VARIED = (
     "UPDATE link SET name = 'Deal ' || id || ' for company ' || (id % 977)",
     "UPDATE link SET rest_status = 'Held', rest_message = 'Amount: It is missing.' WHERE id % 20 = 0",
     "UPDATE link SET rest_status = 'Pending', rest_message = 'In line.' WHERE id % 31 = 0",
+    "INSERT INTO mention (connection, catalog, identifier, link_id) "
+    "SELECT connection, catalog, 'task-bench' || id, id FROM link",
     "UPDATE link SET existing = json_set(existing, '$.LifeCycle.ReviewStatus', 'Approved') WHERE id % 3 = 0",
 )
 

@@ -34,6 +34,11 @@ _OF_AWS = (
 )
 
 
+def is_of_process(text: str) -> bool:
+    """Whether this is the id of a task, an engagement, an engagement invitation or a resource snapshot job."""
+    return any(kind == Kind.OTHER_OF_AWS and pattern.fullmatch(text) for pattern, kind in _OF_AWS)
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """An id as it is looked up: 18 characters of Salesforce, AWS's as AWS writes it.

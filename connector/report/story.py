@@ -14,7 +14,6 @@ from connector.errors import MappingError
 from connector.report.moments import to_z
 from connector.report.values import values_of
 
-OF_PROCESSES = frozenset({"task", "eng", "engi", "job"})
 """How ids of AWS begin that a task or an invitation carries."""
 
 
@@ -35,11 +34,7 @@ def show(app: App, identifier: str, connection: str | None = None) -> Structure 
 
 def find_link(app: App, name: str, identifier: str) -> Link | None:
     """The link of a connection that has this id: a record's (18 characters), an O-number, or of a task or the like."""
-    key = (name, app.connections[name].partner_central.catalog)
-    link = app.ledger.find(*key, identifier)
-    if link is None and identifier.partition("-")[0] in OF_PROCESSES:
-        link = app.ledger.find_mention(*key, identifier)
-    return link
+    return app.ledger.find(name, app.connections[name].partner_central.catalog, identifier)
 
 
 def _elsewhere(app: App, link: Link) -> Structure:

@@ -85,8 +85,54 @@ def upgrade() -> None:
         sa.Column("told_at", _INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("connection", "kind", name="pk_alert"),
     )
+    op.create_table(
+        "mention",
+        sa.Column("connection", sa.String(63), nullable=False),
+        sa.Column("catalog", sa.String(16), nullable=False),
+        sa.Column("identifier", sa.String(80), nullable=False),
+        sa.Column("link_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "catalog", "identifier", "link_id", name="pk_mention"),
+        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name="fk_mention_link_id"),
+    )
+    op.create_index("ix_mention_link_id", "mention", ["link_id"])
+    _mention_what_is_known()
     _refuse_changes()
     _empty_what_is_over()
+
+
+_LINK = sa.table(
+    "link",
+    sa.column("id", sa.Integer),
+    sa.column("connection", sa.String),
+    sa.column("catalog", sa.String),
+    sa.column("task", sa.JSON(none_as_null=True)),
+    sa.column("invitations", sa.JSON(none_as_null=True)),
+)
+_MENTION = sa.table("mention", *(sa.column(name) for name in ("connection", "catalog", "identifier", "link_id")))
+_OF_PROCESS = re.compile(r"(?:task|eng|engi|job)-[A-Za-z0-9]{4,60}")
+
+
+def _mention_what_is_known() -> None:
+    bind, last = op.get_bind(), 0
+    query = sa.select(_LINK).where(sa.or_(_LINK.c.task.is_not(None), _LINK.c.invitations.is_not(None)))
+    query = query.order_by(_LINK.c.id).limit(_ROWS)
+    while rows := bind.execute(query.where(_LINK.c.id > last)).all():
+        found = [
+            {"connection": row.connection, "catalog": row.catalog, "identifier": one, "link_id": row.id}
+            for row in rows
+            for one in sorted(set(_ids_in([row.task, row.invitations])))
+        ]
+        if found:
+            bind.execute(sa.insert(_MENTION), found)
+        last = rows[-1].id
+
+
+def _ids_in(value: object) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _ids_in(one)
+    elif isinstance(value, str) and _OF_PROCESS.fullmatch(value):
+        yield value
 
 
 _OPERATION = sa.table(
@@ -185,7 +231,7 @@ def _refuse_changes() -> None:
 
 
 def downgrade() -> None:
-    for name in ("alert", "fence", "audit"):
+    for name in ("mention", "alert", "fence", "audit"):
         op.drop_table(name)
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION refuse_audit_change()")

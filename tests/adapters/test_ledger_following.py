@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from alembic import command
 from ledger_facts import ACME, DEAL, HOUR, NOW, add, begin, change, deal, due, settle, summary
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from connector.adapters.ledger import Ledger, schema
-from connector.core.model import Refusal, SentInvitation, fingerprint
+from connector.core.model import Refusal, SentInvitation, Task, fingerprint
 from connector.ports import Begin
 from connector.resources import packaged
 
@@ -34,6 +37,79 @@ def test_every_fact_comes_back_as_it_was_stored(ledger: Ledger) -> None:
     change(ledger, number, aws=None, assigned=None, invitations=(), refusals={}, taken={})
     link = ledger.link(number)
     assert (link.aws, link.assigned, link.invitations, link.refusals, link.taken) == (None, None, (), {}, {})
+
+
+TASK = Task({"TaskId": "task-first001", "TaskStatus": "FAILED", "EngagementId": "eng-shared01"})
+INVITED = SentInvitation("a01", "222233334444", "eng-shared01", {"Id": "engi-asked001", "Status": "PENDING"})
+
+
+def test_a_link_is_found_by_every_id_of_its_tasks_and_invitations(ledger: Ledger) -> None:
+    first, second = add(ledger, DEAL, deal(2))
+    (elsewhere,) = add(ledger, DEAL, key=("other", "Sandbox"))
+    ledger.succeed(begin(ledger, second), {}, NOW, task=replace(TASK, facts={**TASK.facts, "TaskId": "task-second01"}))
+    change(ledger, first, task=TASK, invitations=(INVITED,))
+    change(ledger, first, task=Task({"TaskId": "task-again001"}))
+    change(ledger, elsewhere, task=TASK)
+
+    def found(identifier: str, key: tuple[str, str] = ACME) -> int | None:
+        link = ledger.find(*key, identifier)
+        return None if link is None else link.id
+
+    ids = ("task-first001", "task-again001", "engi-asked001", "eng-shared01", "task-second01", "task-nobody01", "a01")
+    assert [found(one) for one in ids] == [first, first, first, first, second, None, None]
+    assert found("task-first001", ("other", "Sandbox")) == elsewhere
+    assert found("task-first001", ("other", "AWS")) is None
+
+
+def test_a_plan_that_came_too_late_names_nothing(ledger: Ledger) -> None:
+    (number,) = add(ledger, DEAL)
+    seen = ledger.link(number)
+    change(ledger, number, task=TASK)
+    ledger.change_all([(seen, {"invitations": (INVITED,)}, True)], NOW)
+    assert ledger.find(*ACME, "engi-asked001") is None
+
+
+@pytest.mark.sqlite_only
+def test_an_id_of_a_process_is_looked_up_in_an_index(ledger: Ledger) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(ledger._engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    assert ledger.find(*ACME, "task-first001") is None
+    ((statement, parameters),) = list(asked)
+    with ledger._engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert steps
+    assert not any("SCAN" in str(step) for step in steps), steps
+
+
+def test_ids_that_an_earlier_version_stored_are_found(empty_engine: Engine) -> None:
+    config = schema._config(empty_engine, packaged("migrations"))
+    command.upgrade(config, "0004")
+    columns = "connection, catalog, salesforce_id, presence, name, content, opportunity_id, candidate_id, submitted"
+    columns += ", attempts, write_back_error, rest_status, rest_message, task, invitations"
+    parts = ":c, 'Sandbox', :i, 'flagged', '', '', '', '', '', 0, '', '', '', :task, :invitations"
+    rows = [
+        ("acme", deal(1), TASK.facts, None),
+        ("acme", deal(2), None, [INVITED.to_json(), {**INVITED.to_json(), "receiver": "333344445555"}]),
+        ("acme", deal(3), None, None),
+        ("other", deal(1), {**TASK.facts, "Message": "no task-first002 in words"}, None),
+    ]
+    with empty_engine.begin() as connection:
+        for name, one, task, invitations in rows:
+            values = {"task": task and json.dumps(task), "invitations": invitations and json.dumps(invitations)}
+            statement = text(f"INSERT INTO link ({columns}) VALUES ({parts})")
+            connection.execute(statement, {"c": name, "i": one, **values})
+    schema.upgrade(empty_engine, packaged("migrations"))
+    ledger = Ledger(empty_engine)
+    ids = ("task-first001", "eng-shared01", "engi-asked001", "task-first002")
+    found = [ledger.find(*ACME, one) for one in ids]
+    assert [link and link.salesforce_id for link in found] == [deal(1), deal(1), deal(2), None]
+    elsewhere = ledger.find("other", "Sandbox", "task-first001")
+    assert elsewhere is not None
+    command.downgrade(schema._config(empty_engine, packaged("migrations")), "0004")
 
 
 def test_who_waits_longest_is_read_first(ledger: Ledger) -> None:

@@ -18,7 +18,7 @@ from connector.errors import LedgerUnavailable, UserError
 from connector.resources import packaged
 
 MIGRATIONS = packaged("migrations")
-OURS = {"link", "operation", "sighting", "watermark", "usage", "request", "audit", "fence", "alert"}
+OURS = {"link", "mention", "operation", "sighting", "watermark", "usage", "request", "audit", "fence", "alert"}
 
 
 def tables(engine: Engine) -> set[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Unpack
 
-from sqlalchemy import Boolean, Connection, Text, bindparam, case, cast, exists, func, null, or_, select, update
+from sqlalchemy import Boolean, Connection, bindparam, case, exists, func, null, or_, select, update
 
 from connector.adapters.ledger.audit import Audit, about_id, add_entries
 from connector.adapters.ledger.nouns import (
@@ -17,6 +16,7 @@ from connector.adapters.ledger.nouns import (
     OPEN,
     links_of,
     lock_links,
+    mentioning,
     read_link,
     set_facts,
     to_link,
@@ -26,6 +26,7 @@ from connector.adapters.ledger.nouns import (
 )
 from connector.adapters.ledger.rows import LINK, OPERATION, REQUEST
 from connector.core.audit import Event, to_instant
+from connector.core.identifiers import is_of_process
 from connector.core.model import Link, Structure
 from connector.errors import StaleVersion
 from connector.ports import LinkChanges, Rest
@@ -60,25 +61,24 @@ class Links(Audit):
             return read_link(reading, link_id)
 
     def find(self, connection: str, catalog: str, identifier: str) -> Link | None:
-        """The link of a Salesforce id (18 characters) or an AWS opportunity id."""
+        """The link of a Salesforce id (18 characters), an AWS opportunity id, or one of a task or an invitation.
+
+        Several links may be in one engagement: then it is the first of them.
+        """
         if not identifier:
             return None
-        with self._read() as reading:
+        links = links_of(connection, catalog)
+        if is_of_process(identifier):
+            queries = [links.where(LINK.c.id == mentioning(connection, catalog, identifier))]
+        else:
             # One after the other: with OR, SQLite would read every link of the connection.
-            for column in (LINK.c.salesforce_id, LINK.c.opportunity_id):
-                row = reading.execute(links_of(connection, catalog).where(column == identifier)).first()
+            queries = [links.where(column == identifier) for column in (LINK.c.salesforce_id, LINK.c.opportunity_id)]
+        with self._read() as reading:
+            for query in queries:
+                row = reading.execute(query).first()
                 if row is not None:
                     return to_link(row)
             return None
-
-    def find_mention(self, connection: str, catalog: str, identifier: str) -> Link | None:
-        """The link whose task or invitations name this id of AWS. Reads every link of the connection."""
-        if re.fullmatch(r"[A-Za-z0-9-]+", identifier) is None:
-            return None
-        named = [cast(column, Text).like(f"%{identifier}%") for column in (LINK.c.task, LINK.c.invitations)]
-        with self._read() as reading:
-            row = reading.execute(links_of(connection, catalog).where(or_(*named)).order_by(LINK.c.id)).first()
-            return None if row is None else to_link(row)
 
     def present(self, connection: str, catalog: str, after: str = "", limit: int = 500) -> list[str]:
         """Salesforce ids of links still counted as flagged, in order, for a sweep."""

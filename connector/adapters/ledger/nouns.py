@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    func,
     literal_column,
     select,
     text,
@@ -32,8 +33,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from connector.adapters.ledger.rows import LINK, OPERATION
+from connector.adapters.ledger.rows import LINK, MENTION, OPERATION
 from connector.core.audit import overruled_in
+from connector.core.identifiers import is_of_process
 from connector.core.model import Association, Link, Mapped, Operation, Refusal, SentInvitation, Structure, Task
 from connector.errors import LedgerUnavailable, StaleVersion
 from connector.ports import LinkChanges, Rest
@@ -159,6 +161,30 @@ def is_waiting(rest: Rest) -> bool:
     return rest.status in WAITING
 
 
+def _mention(connection: Connection, link: Link, changes: LinkChanges) -> None:
+    """Let the link be found by the ids of AWS that these facts name and those before did not."""
+    if not changes.keys() & {"task", "invitations"}:
+        return
+    new = _ids_in(changes.get("task"), changes.get("invitations", ())) - _ids_in(link.task, link.invitations)
+    if new:
+        insert = upsert(MENTION, connection.dialect.name).on_conflict_do_nothing()
+        of_link = {"connection": link.connection, "catalog": link.catalog, "link_id": link.id}
+        connection.execute(insert, [{**of_link, "identifier": one} for one in sorted(new)])
+
+
+def _ids_in(task: Task | None, invitations: Sequence[SentInvitation]) -> set[str]:
+    facts = [*(sent.facts for sent in invitations), task.facts if task is not None else {}]
+    named = [*(sent.engagement_id for sent in invitations), *(value for one in facts for value in one.values())]
+    return {one for one in named if isinstance(one, str) and is_of_process(one)}
+
+
+def mentioning(connection: str, catalog: str, identifier: str) -> Any:
+    """The number of the first link that an id of a task, an engagement or the like belongs to, as a subquery."""
+    of_connection = (MENTION.c.connection == connection, MENTION.c.catalog == catalog)
+    query = select(func.min(MENTION.c.link_id)).where(*of_connection, MENTION.c.identifier == identifier)
+    return query.scalar_subquery()
+
+
 def to_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Facts, given in the core's own types, as column values."""
     return {name: _to_column(name, value) for name, value in changes.items()}
@@ -209,6 +235,7 @@ def set_facts(
     names, about = tuple(values), {"link_id": link.id}
     as_seen = {**values, **about, "seen_revision": link.revision}
     if connection.execute(_setting(names, as_seen=True), as_seen).rowcount:
+        _mention(connection, link, changes)
         known: dict[str, Any] = {name: value for name, value in changes.items() if name in _FACTS}
         if "asked" in columns:
             known["asked"] = columns["asked"]
@@ -216,6 +243,7 @@ def set_facts(
     if only_as_seen:
         raise StaleVersion(f"The facts of {link.salesforce_id} have changed since they were planned with.")
     connection.execute(_setting(names, as_seen=False), {**values, **about})
+    _mention(connection, link, changes)
     return read_link(connection, link.id)
 
 

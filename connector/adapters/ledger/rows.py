@@ -193,6 +193,17 @@ class SightingRow(SQLModel, table=True):
     partner_identifier: str = Field(max_length=64)
 
 
+class MentionRow(SQLModel, table=True):
+    """An id of AWS that a link's task or invitations name, or once named, so that it is found by any of them."""
+
+    __tablename__: ClassVar[str] = "mention"
+
+    connection: str = Field(max_length=63, primary_key=True)
+    catalog: str = Field(max_length=16, primary_key=True)
+    identifier: str = Field(max_length=80, primary_key=True)
+    link_id: int = Field(foreign_key="link.id", primary_key=True, index=True)
+
+
 class WatermarkRow(SQLModel, table=True):
     """How far a loop has come, or when it last succeeded, as text."""
 
@@ -289,6 +300,7 @@ class AlertRow(SQLModel, table=True):
 LINK: Table = LinkRow.__table__  # type: ignore[attr-defined]
 OPERATION: Table = OperationRow.__table__  # type: ignore[attr-defined]
 SIGHTING: Table = SightingRow.__table__  # type: ignore[attr-defined]
+MENTION: Table = MentionRow.__table__  # type: ignore[attr-defined]
 WATERMARK: Table = WatermarkRow.__table__  # type: ignore[attr-defined]
 USAGE: Table = UsageRow.__table__  # type: ignore[attr-defined]
 REQUEST: Table = RequestRow.__table__  # type: ignore[attr-defined]
