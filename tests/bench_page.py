@@ -44,8 +44,7 @@ VARIED = (
     "UPDATE link SET name = 'Deal ' || id || ' for company ' || (id % 977)",
     "UPDATE link SET rest_status = 'Held', rest_message = 'Amount: It is missing.' WHERE id % 20 = 0",
     "UPDATE link SET rest_status = 'Pending', rest_message = 'In line.' WHERE id % 31 = 0",
-    "INSERT INTO mention (connection, catalog, identifier, link_id) "
-    "SELECT connection, catalog, 'task-bench' || id, id FROM link",
+    "INSERT INTO mention SELECT connection, catalog, 'task-bench' || id, id FROM link",
     "UPDATE link SET existing = json_set(existing, '$.LifeCycle.ReviewStatus', 'Approved') WHERE id % 3 = 0",
 )
 
