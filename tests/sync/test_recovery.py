@@ -252,6 +252,13 @@ def test_a_complete_task_that_fails_a_moment_later_is_started_again(world: World
     world.sandbox.service.script_tasks(script)
     world.settle()
     wait_until(lambda: world.sandbox.service.tasks()[0]["TaskStatus"] == "FAILED", "the task to fail", 10)
+
+    def has_begun_anew() -> bool:
+        """The failure is seen at the next look at the task, which may not be due yet."""
+        world.settle()
+        return sum(entry.operation == START for entry in world.ours) > 1
+
+    wait_until(has_begun_anew, "the task to be started again", 20)
     judge(world, world.settle(), deal)
     tokens = {entry.token for entry in world.ours if entry.operation == START}
     assert len(tokens) == 2, "a new attempt has a token of its own"
