@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Tests at a time: they wait for half of it.
 JOBS ?= 4
+CHOSEN = $(if $(AGAIN),--last-failed --last-failed-no-failures none,-n $(JOBS) --dist loadgroup)
 
 .PHONY: help demo test test-postgres check prove bench docs format lock install clean
 
@@ -24,11 +25,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED)  ## The whole circle on a sample org; no account is needed
 	@$(BIN)/connector demo; code=$$?; [ $$code -eq 1 ] || exit $$code
 
-test: $(INSTALLED)  ## Every test, the ledger in SQLite
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+test: $(INSTALLED)  ## Every test, the ledger in SQLite (AGAIN=1: those that failed, one at a time)
+	@$(BIN)/python -m pytest $(CHOSEN)
 
 test-postgres: $(INSTALLED)  ## Those that use a ledger again, in PostgreSQL, without a browser (ALL=1: every test)
-	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(if $(ALL),,-m "ledger and not browser")
+	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest $(CHOSEN) $(if $(ALL),,-m "ledger and not browser")
 
 check: $(INSTALLED)  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

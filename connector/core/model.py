@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
 
 Structure: TypeAlias = dict[str, Any]
@@ -143,7 +143,7 @@ class SentInvitation:
         return cls(**value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: its fingerprint is kept
 class Mapped:
     """One Salesforce record, mapped: what AWS should hold, and what stands in the way.
 
@@ -164,9 +164,9 @@ class Mapped:
     unread: tuple[str, ...] = ()
     known_as: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Changes when anything that would be sent changes."""
+        """Changes when anything that would be sent changes. Asked for at each step of a record."""
         sent = [self.opportunity, sorted(map(asdict_pair, self.associations)), self.submission]
         if self.assignee or self.invitations:
             sent += [self.assignee, [[one.key, one.fingerprint] for one in self.invitations]]

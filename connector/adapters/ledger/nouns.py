@@ -161,13 +161,16 @@ def is_waiting(rest: Rest) -> bool:
     return rest.status in WAITING
 
 
+_MENTION = {name: upsert(MENTION, name).on_conflict_do_nothing() for name in ("sqlite", "postgresql")}
+
+
 def _mention(connection: Connection, link: Link, changes: LinkChanges) -> None:
     """Let the link be found by the ids of AWS that these facts name and those before did not."""
     if not changes.keys() & {"task", "invitations"}:
         return
     new = _ids_in(changes.get("task"), changes.get("invitations", ())) - _ids_in(link.task, link.invitations)
     if new:
-        insert = upsert(MENTION, connection.dialect.name).on_conflict_do_nothing()
+        insert = _MENTION[connection.dialect.name]
         of_link = {"connection": link.connection, "catalog": link.catalog, "link_id": link.id}
         connection.execute(insert, [{**of_link, "identifier": one} for one in sorted(new)])
 
