@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from connector.daemon import Entrance, Guarded
 from connector.errors import ConnectorError, LoginFailed, Unavailable, UserError, WrongAccount
 from connector.sync import Context
 from tests.daemons import started
-from tests.world import World, wait_until
+from tests.world import ENVIRONMENT, World, wait_until
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 
@@ -66,6 +68,42 @@ def test_another_org_ends_the_daemon_however_late_it_is_found_out(world: World) 
     assert "config.yaml names 00D000000000002EAA" in log_of(world)
     assert "Traceback" not in log_of(world)
     assert world.sandbox.service.journal == []
+
+
+TOLD_TO_STOP_AT_ONCE = """
+import logging, os, signal, threading
+
+def hurry(record):
+    if getattr(record, "event", "") == "started":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return True
+
+start = threading.Thread.start
+def interrupted(thread):
+    start(thread)
+    if thread.name.startswith("loop"):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+logging.getLogger("connector.daemon.service").addFilter({filter})
+threading.Thread.start = {thread}
+from connector.cli import main
+main(["run"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "how"),
+    [
+        ("as soon as it says that it runs", {"filter": "hurry", "thread": "start"}),
+        ("while its first thread starts", {"filter": "lambda record: True", "thread": "interrupted"}),
+    ],
+)
+def test_it_ends_when_it_is_told_to_in_the_middle_of_its_start(world: World, when: str, how: dict[str, str]) -> None:
+    """A pool does not know of a thread whose start was broken off, and would wait for it for ever."""
+    environment = {**os.environ, **ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config)}
+    command = [sys.executable, "-c", TOLD_TO_STOP_AT_ONCE.format(**how)]
+    told = subprocess.run(command, cwd=world.folder, env=environment, text=True, capture_output=True, timeout=60)
+    assert (told.returncode, "Stopped; nothing is in flight." in told.stderr) == (0, True), (when, told.stderr)
 
 
 # within this process

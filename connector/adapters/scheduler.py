@@ -113,10 +113,18 @@ class Scheduler:
         if is_last:
             self._end(group)
 
-    def run(self) -> None:
-        """Run until told to stop; SIGTERM and SIGINT do that. Returns once what was in flight is over."""
+    def hear(self) -> None:
+        """From now on signals are noted, and heeded once this runs. To be called in the main thread before any starts.
+
+        A handler that raises may do so in the middle of a thread's start, of which the pool then never knows; the
+        process would wait for it for ever.
+        """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signals.put(number))
+
+    def run(self) -> None:
+        """Run until told to stop; SIGTERM and SIGINT do that. Returns once what was in flight is over."""
+        self.hear()
         self._clock.start()
         self._await_stop()
         self._clock.pause()

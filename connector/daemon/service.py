@@ -62,6 +62,7 @@ class Daemon:
         with app.owning_ledger():
             self._refuse_all_wrong()
             self._versions = versions_of(app.config, app.compiled)
+            self._scheduler.hear()
             logger.info(
                 "Running: %s. Stop with SIGTERM or Ctrl-C.", ", ".join(app.contexts), extra={"event": "started"}
             )

@@ -1,6 +1,6 @@
 """The ledger: what the connector knows, in SQLite or PostgreSQL. Every public method is one transaction.
 
-Nothing here decides anything; it stores facts, and the three ``*_at`` columns that say who has to look and when.
+Nothing here decides anything; it stores facts, and the five ``*_at`` columns that say who has to look and when.
 """
 
 from __future__ import annotations
