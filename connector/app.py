@@ -276,10 +276,11 @@ class App:
         """The connections of the file that count against the same quota as this one, as far as is known."""
         if not self.has_ledger:
             return [name]
-        accounts = {other: self.ledger.watermark(other, AWS_ACCOUNT) for other in self.config.connections}
+        # One query however many there are: a worker asks at each turn.
+        accounts = self.ledger.watermarks(list(self.config.connections), AWS_ACCOUNT)
         # What the ledger knew before counts as well: this time the account may not have been told.
         ours = {account, accounts.get(name, "")} - {""}
-        return [other for other, known in accounts.items() if other == name or known in ours]
+        return [other for other in self.config.connections if other == name or accounts.get(other) in ours]
 
     def _remember_account(self, name: str, bucket: str) -> None:
         """Note what a connection's calls are counted under while its account was never verified.

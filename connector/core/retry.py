@@ -17,6 +17,14 @@ def next_attempt(attempts: int, now: datetime, asked: float = 0.0) -> datetime:
     return now + timedelta(seconds=max(delay, asked))
 
 
+def next_look_up(age: float, now: datetime, asked: float = 0.0) -> datetime:
+    """When to ask AWS once more what became of a write this many seconds ago, since asking failed.
+
+    2 s later at first, at most a minute, or later where the service asked.
+    """
+    return now + timedelta(seconds=max(next_poll(age, FIRST_DELAY), asked))
+
+
 def next_poll(age: float, soonest: float = 2.0) -> float:
     """Seconds until a task of this age is looked at again: soon at first, at most a minute."""
     return min(max(soonest, age / 2), 60.0)

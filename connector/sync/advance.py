@@ -16,7 +16,7 @@ from connector import tracing
 from connector.core import plan
 from connector.core.model import Link
 from connector.core.plan import Wait
-from connector.core.retry import next_attempt
+from connector.core.retry import next_attempt, next_look_up
 from connector.errors import ConnectorError, Halt, RecordError, StaleVersion, TemporaryError
 from connector.sync.context import Context
 from connector.sync.observe import has_observed, observe
@@ -160,11 +160,11 @@ def _step(context: Context, link: Link) -> Link:
 
 
 def _put_off(context: Context, link: Link, error: Exception) -> Link:
-    """Something went wrong around this link, outside of an operation: look again later."""
+    """Something went wrong around this link, outside of a write: look again later."""
     known = isinstance(error, ConnectorError)
-    attempts = link.attempts + 1
+    operation = link.operation
+    attempts = operation.attempts if operation is not None else link.attempts + 1
     delay = error.delay if isinstance(error, TemporaryError) else 30.0 if isinstance(error, RecordError) else 60.0
-    later = next_attempt(attempts, context.now, delay)
     extra = {"event": "put_off", **_ids(context, link), "attempt": attempts}
     logger.log(
         logging.WARNING if known else logging.ERROR,
@@ -174,7 +174,13 @@ def _put_off(context: Context, link: Link, error: Exception) -> Link:
         extra=extra,
         exc_info=None if known else error,
     )
-    return context.ledger.change(link, context.now, attempts=attempts, next_try_at=later)
+    if operation is None:
+        later = next_attempt(attempts, context.now, delay)
+        return context.ledger.change(link, context.now, attempts=attempts, next_try_at=later)
+    # It is the look-up of what became of it that failed. Of the link nothing is known to be wrong.
+    age = (context.now - (operation.sent_at or context.now)).total_seconds()
+    later, words = next_look_up(age, context.now, delay), operation.error or "What became of it is not known."
+    return context.ledger.postpone(link, words, operation.ambiguous, later, context.now)
 
 
 def _ids(context: Context, link: Link) -> dict[str, str]:

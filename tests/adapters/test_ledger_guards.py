@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from ledger_facts import ACME, DEAL, HOUR, MAPPED, NOW, PROBLEM, add, begin, change, deal, due, rest, settle
 
 from connector.adapters.ledger import Ledger
 from connector.core.model import Refusal
+from connector.ports import Rest
 
 REFUSAL = Refusal("CreateOpportunity", "f" * 32, "No.")
 FLAWED = replace(MAPPED, problems=(PROBLEM,))
@@ -65,6 +67,19 @@ def test_a_release_is_noted_and_wakes_just_its_records(ledger: Ledger) -> None:
     assert ledger.watermark("acme", "release") == "something else"
     ledger.wake_waiting(*ACME, NOW)
     assert due(ledger) == [one, other]
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_rest_planned_before_a_release_is_void(ledger: Ledger, by_hand: bool) -> None:
+    """Whoever saw the limit just before it was lifted would else let the record wait for an hour."""
+    (number,) = add(ledger, DEAL)
+    planned = ledger.link(number)
+    if by_hand:
+        ledger.release(*ACME, [DEAL], "what was released", NOW)
+    else:
+        ledger.wake_waiting(*ACME, NOW)
+    ledger.rest([(planned, Rest("Pending", "The limit is 2.", NOW + HOUR))], NOW)
+    assert due(ledger) == [number]
 
 
 def test_linked_records_are_those_with_an_opportunity_that_are_flagged(ledger: Ledger) -> None:

@@ -100,6 +100,32 @@ def test_a_create_that_aws_lists_late_is_found_after_a_restart(world: World) -> 
     judge(world, retried(world), deal)
 
 
+@pytest.mark.parametrize("operation", ["CreateOpportunity", "AssociateOpportunity", START])
+def test_what_became_of_a_write_is_asked_with_pauses_while_aws_cannot_tell(world: World, operation: str) -> None:
+    deal = Deal(world.opportunity())
+    context = world.context()
+    pull(context)
+    observe(context)
+    world.sandbox.faults.add(on=operation, at="after", do="reset")
+    asked = ("ListOpportunities", "GetOpportunity", "ListEngagementFromOpportunityTasks")
+    away = [world.sandbox.faults.add(on=one, do="status", status=503, times=None) for one in asked]
+
+    def is_asked() -> bool:
+        advance(context)
+        return any(rule.fired for rule in away)
+
+    wait_until(is_asked, "AWS to be asked what became of it", 10)
+    advance(context)
+    link = context.ledger.find(*context.key, deal.id)
+    assert link is not None
+    assert link.operation is not None
+    assert link.operation.ambiguous
+    assert (link.attempts, link.next_try_at) == (0, None), "of the record itself nothing is known to be wrong"
+    assert sum(rule.fired for rule in away) < 60, "asked again and again without a pause"
+    world.sandbox.faults.clear()
+    judge(world, world.settle(), deal)
+
+
 def test_a_conflict_on_a_create_is_our_own_earlier_attempt(world: World) -> None:
     world.sandbox.service.configure(replay="conflict", visible_after=0.7)
     deal = Deal(world.opportunity())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, not_, or_, select, update
+from sqlalchemy import Connection, case, exists, func, not_, or_, select, update
 
 from connector.adapters.ledger.audit import Audit, about_id, add_entries
 from connector.adapters.ledger.nouns import OPEN, is_among, within
@@ -136,7 +136,9 @@ def _problems() -> Any:
 
 
 def _wake(writing: Connection, connection: str, catalog: str, now: datetime, only: Sequence[str] | None = None) -> None:
-    waiting = (LINK.c.due_at > now, LINK.c.rest_status == "Pending")
+    """Let advance look at what waits, and void a rest that is being noted at this moment: it was planned before."""
+    waiting = (LINK.c.due_at.is_not(None), LINK.c.rest_status.in_(("", "Pending")))
+    at_once = {"due_at": case((LINK.c.due_at > now, now), else_=LINK.c.due_at), "revision": LINK.c.revision + 1}
     found = within(select(LINK.c.id), connection, catalog, only).where(*waiting)
     numbers = found.order_by(LINK.c.id).with_for_update(key_share=True)  # the order of all locks
-    writing.execute(update(LINK).where(LINK.c.id.in_(numbers), *waiting).values(due_at=now))
+    writing.execute(update(LINK).where(LINK.c.id.in_(numbers), *waiting).values(at_once))
