@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 GRACE = 13.0
 """Seconds that work in flight has to end after SIGTERM; an operation cut off then is looked up at the next start."""
+SET_BACK = timedelta(seconds=1)
+"""A clock that goes back further than that was set, and has not only been slow."""
 THREADS = 10_000
 """No limit: a loop that hangs keeps its thread, and must not keep another one from getting one."""
 
@@ -139,7 +142,11 @@ class Scheduler:
         self._clock.shutdown(wait=False)
 
     def _await_stop(self) -> None:
+        ahead = _ahead()
         while not self._stopping.is_set():
+            before, ahead = ahead, _ahead()
+            if before - ahead > SET_BACK:
+                self._bring_forward(before - ahead)
             if self._is_asked.is_set():
                 # Where one is under way, this is asked again a second later, so that no SIGHUP is lost.
                 self.once(Job("reload", timedelta(0), self._answer_hangup))
@@ -151,6 +158,14 @@ class Scheduler:
                 self._is_asked.set()
             else:
                 self._stopping.set()
+
+    def _bring_forward(self, by: timedelta) -> None:
+        """The machine's clock was set back, and APScheduler goes by it: nothing would run for as long as that."""
+        from apscheduler.jobstores.base import JobLookupError
+
+        for job in self._clock.get_jobs():
+            with suppress(JobLookupError):  # its turn came meanwhile
+                job.modify(next_run_time=job.next_run_time - by)
 
     def _answer_hangup(self) -> None:
         self._is_asked.clear()
@@ -229,6 +244,11 @@ class Scheduler:
     def _in_flight(self) -> list[Group]:
         with self._guard:
             return list(self._groups)
+
+
+def _ahead() -> timedelta:
+    """How far the clock of the machine is ahead of the one that nobody sets."""
+    return datetime.now(UTC) - datetime.fromtimestamp(time.monotonic(), UTC)
 
 
 def _executor_of(pool: ThreadPoolExecutor) -> Any:

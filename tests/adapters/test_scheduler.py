@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
+from apscheduler.schedulers import base as apscheduler_module
 
+from connector.adapters import scheduler as scheduler_module
 from connector.adapters.clock import Stopping, SystemClock
 from connector.adapters.scheduler import Group, Job, Scheduler
 
@@ -378,3 +380,34 @@ def test_the_clock_sleeps_until_it_is_stopped() -> None:
     clock.sleep(60)
     assert clock.monotonic() - began < 1
     assert clock.now().utcoffset() == timedelta(0)
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_clock_that_is_set_back_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a machine starts hours ahead and hears of the right time a minute later."""
+    shift = timedelta(hours=2)
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Shifted:
+            return cls.fromtimestamp(time.time() + shift.total_seconds(), tz)
+
+    for module in (scheduler_module, apscheduler_module):
+        monkeypatch.setattr(module, "datetime", Shifted)
+    stopping = threading.Event()
+
+    def set_back() -> None:
+        nonlocal shift
+        shift = timedelta(0)
+
+    def soon() -> None:
+        """While the next run is planned and waits."""
+        if len(job.began) == 3:
+            threading.Timer(0.15, set_back).start()
+
+    job = Recorder(stopping, 6, soon)
+    late = threading.Timer(3 * PATIENCE, stopping.set)
+    late.start()
+    run_jobs(stopping, Job("one", timedelta(milliseconds=300), job.run))
+    late.cancel()
+    assert (len(job.ended), shift) == (6, timedelta(0))
