@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pwd
+import re
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -219,6 +224,37 @@ def test_what_cannot_be_exported_is_told(world: World) -> None:
         done = run(world, *arguments)
         assert (done.exit_code, told in done.output) == (2, True), done.output
     assert exported(world, "O123456") == []
+
+
+@pytest.mark.parametrize(
+    ("uid", "sudo", "told"),
+    [
+        (0, {}, "root"),
+        (0, {"SUDO_USER": "ann"}, "root (sudo by ann)"),
+        (0, {"SUDO_USER": "root"}, "root"),
+        (4242, {}, "connector"),
+        (4242, {"SUDO_USER": "ann"}, "connector (sudo by ann)"),
+        (4243, {"SUDO_USER": "ann"}, "user 4243 (sudo by ann)"),
+    ],
+)
+def test_the_trail_names_who_called_sudo_whoever_the_command_runs_as(
+    uid: int, sudo: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wrapper of docs/operations.md starts as root and goes on as the connector's user."""
+    names = {0: "root", 4242: "connector"}
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    for name, value in sudo.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: SimpleNamespace(pw_name=names[number]))
+    assert person() == f"{told} on {socket.gethostname()}"
+
+
+def test_the_page_on_privacy_has_the_columns_in_their_order() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "privacy.md").read_text(encoding="utf-8")
+    table = page.partition("| Column |")[2].partition("\n\n")[0]
+    named = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    assert tuple(name for names in named for name in names) == COLUMNS
 
 
 def test_several_connections_are_told_in_one_order(world: World) -> None:

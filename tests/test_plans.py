@@ -257,9 +257,23 @@ def test_what_is_saved_has_no_more_of_the_record_than_is_sent(world: World, plan
     assert (world.folder / "plan.json").stat().st_mode & 0o077 == 0
 
 
+def test_a_plan_takes_the_place_of_a_file_that_others_may_read(world: World, planned: Planned) -> None:
+    out = world.folder / "plan.json"
+    out.write_text("an older one", encoding="utf-8")
+    out.chmod(0o644)
+    with out.open(encoding="utf-8") as reader:
+        planned(world.opportunity())
+        assert reader.read() == "an older one", "whoever has it open sees nothing of the new one"
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert json.loads(out.read_text(encoding="utf-8"))["version"] == 2
+    assert list(world.folder.glob(".*.part")) == []
+
+
 def test_a_folder_that_is_not_there_is_told_before_anything_is_read(world: World) -> None:
     with pytest.raises(UserError, match="There is no folder"):
         plan(app_of(world), Choice((), True, None, None), as_json=True, out=world.folder / "plans" / "plan.json")
+    with pytest.raises(UserError, match="is no file"):
+        plan(app_of(world), Choice((), True, None, None), as_json=True, out=world.folder)
     assert not any(world.calls)
 
 

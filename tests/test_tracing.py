@@ -296,7 +296,9 @@ def test_without_the_packages_there_is_a_warning_where_they_are_asked_for(is_ask
     )
     told = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(line["level"], line["event"]) for line in told] == ([("WARNING", "no_traces")] if is_asked_for else [])
-    assert all("pip install 'partner-central-connector[otel]'" in line["message"] for line in told)
+    assert all(
+        "Install the extra: `pip install '.[otel]'` in the connector's folder." in line["message"] for line in told
+    )
 
 
 def test_nothing_of_opentelemetry_is_imported_where_nobody_asks_for_traces(world: World) -> None:

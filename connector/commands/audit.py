@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 import click
 
 from connector.app import App
+from connector.commands import outfile
 from connector.commands.choice import to_moment
 from connector.commands.plain import to_plain
 from connector.commands.session import DONE
@@ -42,16 +42,14 @@ class Wanted:
 
 def audit(app: App, wanted: Wanted, *, form: str, out: Path | None) -> int:
     """Print the entries, the oldest first, or write them to a file that only its owner may read."""
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {out.parent} to write to.", "Make it, or name another file.")
-    if out is not None and out.exists() and not out.is_file():
-        raise UserError(f"{out} is no file.", "Name a file, or leave --out away to print.")
+    if out is not None:
+        outfile.require_place(out)
     lines = _FORMS[form](map(_plainly, _entries(app, wanted)))
     if out is None:
         for line in lines:
             click.echo(line, nl=False)
         return DONE
-    number = _write(out, lines) - (form == "csv")
+    number = outfile.write(out, lines) - (form == "csv")
     click.echo(f"{number} entries are in {out}.", err=True)
     return DONE
 
@@ -110,21 +108,3 @@ _FORMS: Mapping[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
     "jsonl": to_jsonl,
     "csv": to_csv,
 }
-
-
-def _write(out: Path, lines: Iterator[str]) -> int:
-    """Gives how many lines were written; a file that was there is kept until all of it is."""
-    part = out.with_name(f".{out.name}.part")
-    part.unlink(missing_ok=True)
-    number = 0
-    try:
-        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        # Lines end as they are made: those of csv are another kind.
-        with os.fdopen(opened, "w", encoding="utf-8", newline="") as file:
-            for line in lines:
-                file.write(line)
-                number += 1
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-    return number

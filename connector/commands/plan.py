@@ -7,11 +7,11 @@ What is printed, as text or ``--json``, is for the person at the terminal and sh
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from connector.app import App
+from connector.commands import outfile
 from connector.commands.blocks import print_connection
 from connector.commands.choice import Choice
 from connector.commands.saved import VERSION, WRITES
@@ -19,7 +19,7 @@ from connector.commands.session import DONE, HELD, print_json
 from connector.commands.tables import console
 from connector.core.guard import CreatesPerPass
 from connector.core.model import Structure
-from connector.errors import UnsafePlan, UserError
+from connector.errors import UnsafePlan
 from connector.report import AwsSide, plans_of, without_readings
 from connector.sync import Context, guards
 
@@ -33,8 +33,8 @@ def plan(app: App, choice: Choice, *, as_json: bool, out: Path | None, fields: b
 
     ``fields``: every value of every record as text too, which a plan of a single record shows anyway.
     """
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {out.parent} to save the plan in.", "Make it, or name another file.")
+    if out is not None:
+        outfile.require_place(out)
     found: dict[str, Any] = {"version": VERSION, "made_at": _now(app), "connections": {}}
     for name, context in app.contexts.items():
         if app.has_ledger:
@@ -50,7 +50,7 @@ def plan(app: App, choice: Choice, *, as_json: bool, out: Path | None, fields: b
             "unknown": f"AWS could not be asked what it has: {aws.trouble}" if aws.trouble else None,
         }
     if out is not None:
-        _save(out, _saved(found))
+        outfile.write(out, [_saved(found)])
     if as_json:
         print_json(found)
     else:
@@ -61,12 +61,6 @@ def plan(app: App, choice: Choice, *, as_json: bool, out: Path | None, fields: b
 
 def _now(app: App) -> str:
     return app.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _save(out: Path, text: str) -> None:
-    """Write the plan for this user alone: it has the customer's contacts. A file that is there keeps its mode."""
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _saved(found: Structure) -> str:

@@ -230,7 +230,8 @@ class PartnerCentral(Section):
     user_agent: HeaderText = ""
     """The header X-Amzn-User-Agent; empty: the connector's own name."""
     debug_log: bool = False
-    """Log what goes over the wire, without bodies."""
+    """Log each call at DEBUG, with its request: only enums, dates, booleans, numbers and ids; other text is starred
+    out, and so is what AWS's model calls sensitive."""
     quota: Quota = Quota()
     """What AWS allows one account; see below."""
     in_flight: Annotated[int, BeforeValidator(refuse_truth), Field(ge=1, le=32)] = 8

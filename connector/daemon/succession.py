@@ -42,14 +42,18 @@ class Successor:
     kept_back: tuple[str, ...]
 
 
-def succeed(app: App, log_level: str | None) -> Successor | None:
+FROM_THE_START = ("concurrency", "heartbeat", "dead_after")
+"""Of ``fleet``: what a worker's queue is made with, once."""
+
+
+def succeed(app: App, log_level: str | None, *, is_worker: bool = False) -> Successor | None:
     """What a process that runs goes on with after SIGHUP, told in the log, whose own changes count at once.
 
-    ``log_level`` was given by hand and outlives a reload. None where the files cannot be used, with a line for each
-    mistake; then all stays as it is.
+    ``log_level`` was given by hand and outlives a reload; only a worker (``is_worker``) minds ``fleet``. None where the
+    files cannot be used, with a line for each mistake; then all stays as it is.
     """
     try:
-        successor = read_again(app)
+        successor = read_again(app, is_worker=is_worker)
     except ConnectorError as error:
         problems = error.problems if isinstance(error, UserError) else ()
         for problem in problems or (error,):
@@ -67,7 +71,7 @@ def succeed(app: App, log_level: str | None) -> Successor | None:
     return successor
 
 
-def read_again(app: App) -> Successor:
+def read_again(app: App, *, is_worker: bool = False) -> Successor:
     """Read config.yaml and all that it names. Raises ConnectorError, and changes nothing, where it cannot be used."""
     new = configuration.load(app.config.path, os.environ)
     if app.only is not None and app.only not in new.connections:
@@ -76,10 +80,15 @@ def read_again(app: App) -> Successor:
     compiled = compile_mappings({name: one.mapping for name, one in chosen.items()})
     for name, connection in chosen.items():
         app.refuse_catalog(name, connection.partner_central.catalog)
-    return _keep_back(app.config, new, compiled)
+    new, kept = _keep_back(app.config, new)
+    if is_worker:
+        new, more = _keep_fleet(app.config, new)
+        kept += more
+    return Successor(new, compiled, versions_of(new, compiled), tuple(kept))
 
 
-def _keep_back(old: Config, new: Config, compiled: Mapping[str, Compiled]) -> Successor:
+def _keep_back(old: Config, new: Config) -> tuple[Config, list[str]]:
+    """The new one with what stays of the old one, and a sentence for each."""
     kept = []
     if new.database != old.database:
         new = replace(new, database=old.database)
@@ -89,7 +98,14 @@ def _keep_back(old: Config, new: Config, compiled: Mapping[str, Compiled]) -> Su
         stays = {"listen": old.web.listen, "token": new.web.token or old.web.token}
         new = replace(new, web=new.web.model_copy(update=stays))
         kept.append("web.listen has changed, which needs a restart: the page stays where it was.")
-    return Successor(new, compiled, versions_of(new, compiled), tuple(kept))
+    return new, kept
+
+
+def _keep_fleet(old: Config, new: Config) -> tuple[Config, list[str]]:
+    changed = [name for name in FROM_THE_START if getattr(new.fleet, name) != getattr(old.fleet, name)]
+    stays = {name: getattr(old.fleet, name) for name in changed}
+    kept = [f"fleet.{name} has changed, which needs a restart: it stays what it was." for name in changed]
+    return replace(new, fleet=new.fleet.model_copy(update=stays)), kept
 
 
 def versions_of(config: Config, compiled: Mapping[str, Compiled]) -> dict[str, Version]:

@@ -82,8 +82,11 @@ def taken_by_another(context: Context, link: Link, opportunity_id: str) -> Refus
 
 
 def belongs_to(context: Context, link: Link, opportunity_id: str, other: Link) -> Refusal:
-    """Why this record may not have an opportunity that is another one's."""
-    message = f"AWS's {opportunity_id} belongs to another record already: {other.name} ({other.salesforce_id})."
+    """Why this record may not have an opportunity that is another one's.
+
+    It stays with this record when the other one is forgotten, so the other one's name is not in it.
+    """
+    message = f"AWS's {opportunity_id} belongs to another record already: {other.salesforce_id}."
     return refusal_of(context, link, message, "Clear what names it here if this is another deal, for instance a clone.")
 
 

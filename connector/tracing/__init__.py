@@ -112,7 +112,7 @@ def _start(environment: Mapping[str, str]) -> None:
 
             _SWITCH.spans = Spans()
         except ImportError:
-            refusal = "The packages for it are not installed: pip install 'partner-central-connector[otel]'."
+            refusal = "Install the extra: `pip install '.[otel]'` in the connector's folder."
         except Exception as error:  # noqa: BLE001 (whatever a variable does to the SDK, the sync goes on)
             refusal = f"OpenTelemetry refuses the OTEL_ variables ({type(error).__name__})."
     if refusal:

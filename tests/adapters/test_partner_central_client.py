@@ -12,9 +12,7 @@ import pytest
 from aws_front import DEAL, Front
 
 from connector.adapters.partner_central import PartnerCentralClient
-from connector.adapters.partner_central.client import redacted
 from connector.adapters.partner_central.session import to_instant_text
-from connector.core.schema import Shape
 from connector.errors import (
     AccessDenied,
     ConnectorError,
@@ -215,31 +213,6 @@ def test_without_the_switch_nothing_is_logged(make: Make, caplog: pytest.LogCapt
     with caplog.at_level(logging.DEBUG, "connector"):
         make().call("ListOpportunities", {})
     assert [record for record in caplog.records if record.name.startswith("connector")] == []
-
-
-PLAIN, SECRET = Shape("string"), Shape("string", sensitive=True)
-
-
-@pytest.mark.parametrize(
-    ("value", "shape", "shown"),
-    [
-        ("a", PLAIN, "a"),
-        ("a", SECRET, "***"),
-        ("a", None, "***"),
-        (
-            {"A": "a", "B": "b", "C": "c"},
-            Shape("structure", {"A": PLAIN, "B": SECRET}),
-            {"A": "a", "B": "***", "C": "***"},
-        ),
-        (["a", "b"], Shape("list", item=PLAIN), ["a", "b"]),
-        (["a", "b"], Shape("list", item=SECRET), ["***", "***"]),
-        ([{"A": "a"}], Shape("list", item=Shape("structure", {"A": SECRET})), [{"A": "***"}]),
-        ({"A": "a"}, Shape("structure", {"A": PLAIN}, sensitive=True), "***"),
-        (7, Shape("integer"), 7),
-    ],
-)
-def test_redacted(value: Any, shape: Shape | None, shown: Any) -> None:
-    assert redacted(value, shape) == shown
 
 
 @pytest.mark.parametrize(

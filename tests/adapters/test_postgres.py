@@ -191,7 +191,7 @@ def test_a_missing_driver_says_what_to_install(tmp_path: Path, monkeypatch: pyte
     code, told = current(tmp_path, "postgresql+psycopg://person:Secret-Word-9@db.example/ledger")
     assert code == 2
     assert "needs the package psycopg, which is not installed" in told
-    assert "pip install 'partner-central-connector[postgres]'" in told
+    assert "Install the extra: `pip install '.[postgres]'` in the connector's folder." in told
     assert "Secret" not in told
 
 

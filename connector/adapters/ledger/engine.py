@@ -45,7 +45,7 @@ def open_engine(url: str) -> Engine:
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"The database cannot be opened: {name}:// needs the package {error.name}, which is not installed.",
-            "Install it: pip install 'partner-central-connector[postgres]'.",
+            "Install the extra: `pip install '.[postgres]'` in the connector's folder.",
         ) from error
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise _unusable(name) from error

@@ -18,6 +18,7 @@ from connector.adapters.partner_central import model
 from connector.adapters.partner_central.account import bucket_of, identity_of
 from connector.adapters.partner_central.errors import is_throttled, to_error
 from connector.adapters.partner_central.pace import Caller, Pace, Paces, Stopping
+from connector.adapters.partner_central.redaction import redacted
 from connector.adapters.partner_central.session import (
     PartnerCentralSettings,
     client_config,
@@ -384,14 +385,3 @@ def _whole(operation: str, answer: Mapping[str, Any]) -> Structure:
     if not is_from_aws or (member is not None and plain.get(member) is None):
         raise Unavailable(f"The answer of AWS to {operation} was cut short.", ambiguous=True)
     return plain
-
-
-def redacted(value: Any, shape: Shape | None) -> Any:
-    """A request for the log: members that AWS's model marks sensitive, and unknown ones, are starred out."""
-    if shape is None or shape.sensitive:
-        return "***"
-    if isinstance(value, Mapping):
-        return {name: redacted(inner, shape.members.get(name)) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [redacted(inner, shape.item) for inner in value]
-    return value

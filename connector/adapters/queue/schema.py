@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import LedgerUnavailable, UserError
 
-EXTRA = "partner-central-connector[fleet]"
 TABLE = "procrastinate_jobs"
 _MARK = "partner-central-connector: migrated to "
 _LOCK = 7_361_844_201_534
@@ -34,7 +33,10 @@ def is_installed() -> bool:
 def require_installed() -> None:
     """Raises UserError without the extra."""
     if not is_installed():
-        raise UserError("Workers need Procrastinate, which is not installed.", f"Run `pip install '{EXTRA}'`.")
+        raise UserError(
+            "Workers need Procrastinate, which is not installed.",
+            "Install the extra: `pip install '.[fleet]'` in the connector's folder.",
+        )
 
 
 def upgrade(engine: Engine) -> bool:
@@ -95,7 +97,7 @@ def _refuse_newer(applied: str, newest: str) -> None:
     if applied > newest:
         raise UserError(
             f"The queue in the database was migrated to {applied}; the installed Procrastinate knows {newest} only.",
-            f"Run `pip install --upgrade '{EXTRA}'`.",
+            "Install the version that the other machines have: `pip show procrastinate` tells it there.",
         )
 
 
