@@ -17,7 +17,7 @@ from connector import report
 from connector.app import App
 from connector.commands.status import status
 from connector.core.guard import CreatesPerPass
-from connector.core.health import Held, State, Trouble
+from connector.core.health import PROCESS, Held, State, Trouble
 from connector.core.model import Mapped
 from connector.errors import LedgerUnavailable, LoginFailed, QuotaExhausted, Unavailable
 from connector.log import redact
@@ -248,7 +248,8 @@ def test_a_guard_that_waits_for_a_person_is_told_once(watch: Watch) -> None:
         ledger.set_watermark(NAME, CREATES_GUARD, "")
         watch.later(one, 1, "pull")
         told, over = watch.told(2)
-    assert "waits for a person" in told
+    assert "waits for a person on" in told
+    assert "since" not in told, "nobody knows since when, only that it is so"
     assert "120 new opportunities wait to be created" in told
     assert "waits for nobody any more" in over
 
@@ -428,6 +429,39 @@ def test_a_ledger_that_cannot_write_is_one_alert_and_not_one_for_each_loop(watch
         assert ["disk full" in text for text in watch.told(1)] == [True]
         watch.later(one, 1, "pull", "advance")
         assert "has its ledger again" in watch.told(2)[1]
+
+
+def refuse(*_: object) -> dict[tuple[str, str, str, str], int]:
+    raise LedgerUnavailable("The ledger cannot be used: no connection.")
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_what_stands_still_for_want_of_the_ledger_is_no_alert_of_its_own(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    """Neither a worker's queue nor a loop; both may need a moment after it, but not for ever."""
+    watch.beats.expect(PROCESS, "queue", timedelta(seconds=2), watch.now)
+    watch.expect("pull")
+    with watching(watch) as one:
+        watch.beats.succeeded(PROCESS, "queue", watch.now)
+        watch.later(one, 0.5, "pull")
+        with monkeypatch.context() as patch:
+            patch.setattr(watch.app.ledger, "link_counts", refuse)
+            watch.later(one, 10)
+            watch.told(1)
+        watch.later(one, 1)
+        if goes_on:
+            watch.beats.succeeded(PROCESS, "queue", watch.now)
+        watch.later(one, 3, "pull")
+        assert ["no ledger" in text for text in watch.told(2)] == [True, False]
+        assert "has its ledger again" in watch.webhook.texts[1]
+        wait_until(lambda: not one.bell.pending(), "all to be told")
+        assert len(watch.webhook.texts) == 2
+        watch.later(one, 4, "pull")
+        assert ["The worker is stalled on" in text for text in watch.told(3)[2:]] == [True]
+        watch.beats.succeeded(PROCESS, "queue", watch.now)
+        watch.later(one, 1, "pull")
+        assert ["The worker on" in text for text in watch.told(4)[3:]] == [True]
 
 
 def test_a_ledger_that_refuses_once_is_no_news(watch: Watch) -> None:

@@ -23,6 +23,7 @@ import requests
 from connector.app import App
 from connector.core.health import PROCESS
 from connector.errors import LedgerUnavailable, LoginFailed, Unavailable
+from connector.ports import Alert
 from connector.watch import shared
 from connector.watch.beats import Beats
 from connector.watch.checkup import healths_of, look_at_ledger
@@ -237,10 +238,39 @@ def test_a_guard_is_told_and_leaves_the_process_ready(world: World, monkeypatch:
     monkeypatch.setattr("connector.sync.guards.standing", lambda *_: standing)
     beats = Beats()
     well(beats, "pull")
-    with served(world.app(), beats) as address:
+    app = world.app()
+    with served(app, beats) as address:
         answer = get(address)
     told = answer.json()["connections"][NAME]
     assert (answer.status_code, told["state"], told["cause"]) == (200, "halted", "creates_per_day")
+    assert told["since"] is None, "nobody knows"
+    since = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+    app.ledger.change_alert(None, Alert(NAME, "guard", "halted creates_per_day", "It waits.", since))
+    with served(app, beats) as address:
+        told = get(address).json()["connections"][NAME]
+    assert (told["cause"], told["since"]) == ("creates_per_day", "2026-11-01T12:00:00Z")
+
+
+def notice(address: str) -> str:
+    """What the page says is wrong."""
+    wait_until(lambda: "The limit is reached." in get(address, "/").text, "the count", 20)
+    text = get(address, "/").text
+    return text[text.index('<p class="notice is-bad">') :].partition("</p>")[0]
+
+
+def test_the_page_says_since_when_a_guard_waits_where_that_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(world, "listen: '127.0.0.1:0'")
+    standing = {"creates_per_day": LoginFailed("The limit is reached.", "Look.")}
+    monkeypatch.setattr("connector.sync.guards.standing", lambda *_: standing)
+    app, beats = world.app(), Beats()
+    well(beats, "pull")
+    with served(app, beats) as address:
+        assert "Since" not in notice(address)
+        since = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+        app.ledger.change_alert(None, Alert(NAME, "guard", "halted creates_per_day", "It waits.", since))
+        assert "2026-11-01" in notice(address).partition("Since")[2]
 
 
 # beats

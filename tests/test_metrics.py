@@ -15,8 +15,8 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from connector import __version__
-from connector.app import App
+from connector import __version__, report
+from connector.app import AWS_ACCOUNT, App
 from connector.core.model import Mapped
 from connector.errors import LoginFailed
 from connector.ports import Alert, Begin, Rest
@@ -122,6 +122,50 @@ def test_calls_are_counted_by_how_they_ended(world: World, app: App) -> None:
     )
 
 
+def test_connections_to_one_account_use_up_one_quota(world: World) -> None:
+    """The smallest limit of theirs holds, and what all of them wrote counts against it."""
+    section = world.sandbox.config_text(world.database).partition("connections:\n")[2].rstrip()
+    day = "      quota: {writes_per_day: 6000, reads_per_day: 900}"
+    named = [f"{section.replace('  sandbox:', f'  {name}:')}\n{day}\n" for name in ("other", "alone")]
+    world.write_config("".join(named))
+    text = world.config.read_text(encoding="utf-8")
+    world.config.write_text(text.replace("listen: off", "listen: '127.0.0.1:0'"), encoding="utf-8")
+    app, now = world.app(), datetime.now(UTC)
+    for number, name in enumerate((NAME, "other", "other", "alone")):
+        salesforce_id = f"006{number:015d}"
+        app.ledger.store_mapped(name, "Sandbox", [(salesforce_id, "Deal", Mapped({}), {})], now)
+        link = app.ledger.find(name, "Sandbox", salesforce_id)
+        assert link is not None
+        app.ledger.begin(link, Begin("CreateOpportunity", {}, f"token {number}"), now)
+    for number, name in enumerate((NAME, "other", "alone")):
+        app.ledger.set_watermark(name, AWS_ACCOUNT, "111122223333" if name != "alone" else "444455556666")
+        app.ledger.add_usage(name, "aws_reads", 10 + number, now)
+        app.ledger.add_usage(name, "salesforce_calls", 100 + number, now)
+    with served(app) as address:
+        told = scrape(address)
+    status = report.status(app)["connections"]
+    for name, writes, reads, calls in ((NAME, 3, 21, 100), ("other", 3, 21, 101), ("alone", 1, 12, 102)):
+        found = {
+            (kind, of_class): of(told, f"quota_{kind}_calls", **{"connection": name, "class": of_class})
+            for kind in ("used", "limit")
+            for of_class in ("aws_writes", "aws_reads")
+        }
+        assert found == {
+            ("used", "aws_writes"): writes,
+            ("used", "aws_reads"): reads,
+            ("limit", "aws_writes"): 6000,
+            ("limit", "aws_reads"): 900,
+        }
+        assert of(told, "quota_used_calls", **{"connection": name, "class": "salesforce"}) == calls
+        assert status[name]["quota"] == {
+            "writes_24h": writes,
+            "writes_per_day": 6000,
+            "reads_24h": reads,
+            "reads_per_day": 900,
+            "salesforce_calls_24h": calls,
+        }
+
+
 def test_names_and_units_are_as_prometheus_wants_them(app: App) -> None:
     with served(app) as address:
         plain = requests.get(f"{address}/metrics", timeout=30).text
@@ -214,6 +258,26 @@ def test_each_operation_is_counted_once_when_it_ends(app: App) -> None:
         (NAME, "CreateOpportunity", "done"): 1,
         (NAME, "CreateOpportunity", "failed"): 1,
     }
+    assert outcomes.waits[NAME, "CreateOpportunity"].total == 40
+
+
+def test_an_operation_that_begins_during_the_first_count_is_counted_once(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest_operation = app.ledger.newest_operation
+
+    def newest() -> int:
+        number = newest_operation()
+        begin(app, 1, "CreateOpportunity")
+        return number
+
+    outcomes = Outcomes()
+    with monkeypatch.context() as patch:
+        patch.setattr(app.ledger, "newest_operation", newest)
+        outcomes.follow(app.ledger)
+    end(app, 1, timedelta(seconds=40))
+    outcomes.follow(app.ledger)
+    assert outcomes.ended == {(NAME, "CreateOpportunity", "done"): 1}
     assert outcomes.waits[NAME, "CreateOpportunity"].total == 40
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from configparser import RawConfigParser
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from connector.adapters import scheduler
 from connector.cli import main
 from connector.commands.session import EDIT, HALTED
 from connector.config.models import ConfigFile, Connection, Web
+from connector.core.guard import Limits
 from connector.core.health import Cause, State
 from connector.tracing import is_wanted
 from connector.web import metrics
@@ -95,6 +97,42 @@ def test_a_unit_starts_stops_and_reloads_what_there_is(name: str, command: str) 
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", str(EDIT))
     assert HALTED == 3
     assert "exit 3 |" in PAGE
+
+
+def wrapper() -> str:
+    (text,) = [text for text in blocks("sh") if text.startswith("#!/bin/sh")]
+    return text
+
+
+def test_commands_for_people_run_where_their_user_may_write(world: World, tmp_path: Path) -> None:
+    """``connector plan --out plan.json``, as the runbook has it, needs a folder of the connector's own user."""
+    (folder,) = re.findall(r"^cd (\S+)", wrapper(), re.MULTILINE)
+    assert f"--home-dir {folder} " in PAGE
+    assert f"install -d -o connector -g connector -m 0700 {folder}\n" in PAGE
+    for unit in units().values():
+        service = unit["Service"]
+        assert (f"/var/lib/{service['StateDirectory']}", service["StateDirectoryMode"]) == (folder, "0700")
+    state, env = tmp_path / "state", tmp_path / "connector.env"
+    state.mkdir()
+    env.write_text("".join(f"{name}='{value}'\n" for name, value in ENVIRONMENT.items()), encoding="utf-8")
+    script = tmp_path / "wrapper"
+    text = wrapper().replace("/etc/connector/config.yaml", str(world.config)).replace("/etc/connector", str(tmp_path))
+    text, count = re.subn(r"setpriv --reuid connector --regid connector --init-groups \S+", f"{BIN}/connector", text)
+    assert count == 1
+    script.write_text(text.replace(folder, str(state)), encoding="utf-8")
+    deal = world.opportunity()
+    for arguments in (["plan", "--out", "plan.json"], ["resync", "--plan", "plan.json"]):
+        ran = subprocess.run(
+            ["sh", str(script), *arguments], cwd="/", capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+    assert (state / "plan.json").stat().st_mode & 0o777 == 0o600
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+    state.rename(tmp_path / "gone")
+    ran = subprocess.run(
+        ["sh", str(script), "status"], cwd="/", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (2, ""), "where the folder is missing nothing is begun elsewhere"
 
 
 def test_systemd_understands_the_units_where_there_is_one(tmp_path: Path) -> None:
@@ -200,7 +238,8 @@ def test_states_causes_and_metrics_that_are_named_are_there() -> None:
         for state in re.findall(r'connection_state\{state="(\w+)"', rule["expr"]):
             assert state in set(State)
     told = re.findall(r"^\| `(\w+)` \|", PAGE.partition("### ConnectorHalted")[2].partition("###")[0], re.MULTILINE)
-    assert set(told) == {str(cause) for cause in Cause} - {Cause.OUTAGE, Cause.SILENCE, Cause.HALT}
+    brakes = {limit.name for limit in fields(Limits)} - {"mapping_change_min_links"}
+    assert set(told) == {str(cause) for cause in Cause} - {Cause.OUTAGE, Cause.SILENCE} | brakes
     named = set(re.findall(r"`(connector_\w+)`", PAGE))
     assert named
     assert named <= set(families())
@@ -214,16 +253,25 @@ def test_the_variables_of_the_page_ask_for_traces() -> None:
     assert is_wanted(dict(line.split("=", 1) for line in text.splitlines()))
 
 
-def test_the_nightly_export_works_as_it_stands_in_the_crontab(world: World) -> None:
+NIGHTLY = [("date -u +", "date -ud tomorrow +"), ("-ud yesterday", "-u")]
+HOURLY = [("10 minutes ago", "tomorrow"), ("/audit-$(date -u ", "/audit-z$(date -u ")]
+
+
+@pytest.mark.parametrize(("name", "later"), [("operations.md", NIGHTLY), ("privacy.md", HOURLY)])
+def test_the_export_works_as_it_stands_in_the_crontab(world: World, name: str, later: list[tuple[str, str]]) -> None:
     world.opportunity()
     world.settle()
-    (line,) = [line for text in blocks("") for line in text.splitlines() if " * * * root " in line]
-    found = re.fullmatch(r"\d+ \d+ \* \* \* root (connector audit .*)", line)
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    found = re.search(r"^```\nPATH=(.*)\n[\d*]+ [\d*]+ \* \* \* root (connector audit .*)\n```$", page, re.MULTILINE)
     assert found is not None
-    # The clock of the test is today's, and the night's export is of yesterday.
-    command = found[1].replace("\\%", "%").replace("/var/lib/connector", str(world.folder))
-    today = command.replace("date -u +", "date -ud tomorrow +").replace("-ud yesterday", "-u")
-    for line in (command, today):
+    assert "/usr/local/bin" in found[1].split(":"), "where the wrapper is"
+    # The clock of the test is today's, and the export is of what was before.
+    command = found[2].replace("\\%", "%").replace("/var/lib/connector", str(world.folder))
+    shifted = command
+    for old, new in later:
+        assert old in shifted
+        shifted = shifted.replace(old, new)
+    for line in (command, shifted):
         environment = {"PATH": f"{BIN}:/usr/bin:/bin", "CONNECTOR_CONFIG": str(world.config), **ENVIRONMENT}
         given = {name: value for name, value in os.environ.items() if name.startswith(("PG", "CONNECTOR_TEST"))}
         done = subprocess.run(

@@ -133,13 +133,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is wrong, with since when, and what a person can do."""
+    """One thing that is wrong, with since when (None where nobody knows), and what a person can do."""
 
     state: State
     cause: str
     message: str
     cure: str
-    since: datetime
+    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +172,15 @@ def judge(
     guards: Mapping[str, tuple[str, str]],
     now: datetime,
     stalled_after: timedelta,
+    guarded_since: Mapping[str, datetime] | None = None,
 ) -> Health:
-    """How a connection does. ``guards`` are (sentence, cure) of those that wait for a person, by name."""
+    """How a connection does. ``guards`` are (sentence, cure) of those that wait for a person, by name.
+
+    ``guarded_since`` is since when, for those of which that is kept.
+    """
     halted = [beat for beat in beats if beat.is_halt and beat.failing_since and beat.cause != Cause.GUARD]
     overdue = [beat for beat in beats if beat.is_overdue(now, stalled_after)]
-    guard = _guard(beats, guards, now)
+    guard = _guard(beats, guards, guarded_since or {})
     if halted:
         first = min(halted, key=_halts_first)
         return Health(connection, State.HALTED, _halt(first), guard)
@@ -220,14 +224,15 @@ def _named(beats: Sequence[Beat]) -> str:
     return f"The loop {names[0]} has" if len(names) == 1 else f"{len(names)} loops ({', '.join(names)}) have"
 
 
-def _guard(beats: Iterable[Beat], guards: Mapping[str, tuple[str, str]], now: datetime) -> Trouble | None:
+def _guard(
+    beats: Iterable[Beat], guards: Mapping[str, tuple[str, str]], since: Mapping[str, datetime]
+) -> Trouble | None:
     """What waits for a person: as the ledger has it, by its name, else as a loop met it."""
-    met = [beat for beat in beats if beat.cause == Cause.GUARD and beat.failing_since is not None]
     if guards:
         # What passes by itself must not hide all day long what waits for a person.
         name = min(guards, key=lambda name: (name.endswith(LASTING), name))
-        since = min((beat.failing_since for beat in met if beat.failing_since is not None), default=now)
-        return Trouble(State.HALTED, name, *guards[name], since)
+        return Trouble(State.HALTED, name, *guards[name], since.get(name))
+    met = [beat for beat in beats if beat.cause == Cause.GUARD and beat.failing_since is not None]
     first = min(met, key=lambda beat: beat.loop, default=None)
     return None if first is None else _halt(first)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
-from connector.app import App
+from connector.app import AWS_ACCOUNT, AWS_READS, SALESFORCE_CALLS, App
 from connector.config import Connection
 from connector.core.health import State
 from connector.core.model import Structure
@@ -24,19 +27,20 @@ _HELD = 50
 
 def status(app: App) -> Structure:
     """Counts by state, quota used, progress of the loops, what waits for a person; see the contract of ``status``."""
-    found = {name: _state_of(app, name, connection) for name, connection in app.connections.items()}
+    quotas = _quotas_of(app, app.connections)
+    found = {name: _state_of(app, name, connection, quotas[name]) for name, connection in app.connections.items()}
     is_running, workers = running(app)
     return {"connections": found, "daemon": is_running, "workers": workers}
 
 
-def _state_of(app: App, name: str, connection: Connection) -> Structure:
+def _state_of(app: App, name: str, connection: Connection, quota: Structure) -> Structure:
     ledger, catalog = app.ledger, connection.partner_central.catalog
     standing = guards.standing(ledger, name, guard_limits(connection), app.clock.now())
     return {
         "catalog": catalog,
         "links": {_key(status): count for status, count in sorted(ledger.counts(name, catalog).items())},
         "operations": {"open": ledger.open_operations(name)},
-        "quota": quota_of(app, name, connection),
+        "quota": quota,
         "last_pull": to_z(read_instant(ledger.watermark(name, "last_pull"))),
         "last_observe": to_z(read_instant(ledger.watermark(name, "last_observe"))),
         "guards": [{"guard": guard, "message": one.message, "cure": one.cure} for guard, one in standing.items()],
@@ -58,15 +62,72 @@ def _state_of(app: App, name: str, connection: Connection) -> Structure:
     }
 
 
+# quotas
+
+
+@dataclass(frozen=True, slots=True)
+class AccountQuota:
+    """A day's quota of one AWS account: what all connections to it used, and the smallest limits of theirs."""
+
+    writes: int
+    writes_per_day: int
+    reads: int
+    reads_per_day: int
+
+
+def account_quotas(
+    connections: Mapping[str, Connection],
+    accounts: Mapping[str, str],
+    writes: Mapping[str, int],
+    usage: Mapping[tuple[str, str], int],
+) -> dict[str, AccountQuota]:
+    """By connection the quota that it uses, which AWS counts by account; whose is not known counts by itself.
+
+    ``accounts`` are by connection, and so are the ``writes`` of 24 hours; ``usage`` is by connection and kind.
+    """
+    found: dict[str, AccountQuota] = {}
+    for names in _sharing(connections, accounts):
+        limits = [connections[name].partner_central.quota for name in names]
+        quota = AccountQuota(
+            sum(writes.get(name, 0) for name in names),
+            min(limit.writes_per_day for limit in limits),
+            sum(usage.get((name, AWS_READS), 0) for name in names),
+            min(limit.reads_per_day for limit in limits),
+        )
+        found |= dict.fromkeys(names, quota)
+    return found
+
+
+def _sharing(connections: Iterable[str], accounts: Mapping[str, str]) -> list[list[str]]:
+    """The connections by the quota that they use."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name in connections:
+        account = accounts.get(name, "")
+        found[account, "" if account else name].append(name)
+    return list(found.values())
+
+
 def quota_of(app: App, name: str, connection: Connection) -> Structure:
-    """What was used in the last 24 hours, and what there is."""
-    ledger, quota, now = app.ledger, connection.partner_central.quota, app.clock.now()
+    """What was used in the last 24 hours, and what there is; of AWS's by all connections to the same account."""
+    return _quotas_of(app, {name: connection})[name]
+
+
+def _quotas_of(app: App, wanted: Mapping[str, Connection]) -> dict[str, Structure]:
+    ledger, now = app.ledger, app.clock.now()
+    known = {**app.config.connections, **wanted}  # a reload may come meanwhile
+    accounts = ledger.watermarks(list(known), AWS_ACCOUNT)
+    counted = [name for names in _sharing(known, accounts) if not wanted.keys().isdisjoint(names) for name in names]
+    usage, writes = ledger.usage_counts(counted, now), ledger.sent_counts(counted, now - _DAY)
+    quotas = account_quotas({name: known[name] for name in counted}, accounts, writes, usage)
     return {
-        "writes_24h": ledger.operations_since(name, now - _DAY),
-        "writes_per_day": quota.writes_per_day,
-        "reads_24h": ledger.usage(name, "aws_reads", now),
-        "reads_per_day": quota.reads_per_day,
-        "salesforce_calls_24h": ledger.usage(name, "salesforce_calls", now),
+        name: {
+            "writes_24h": quotas[name].writes,
+            "writes_per_day": quotas[name].writes_per_day,
+            "reads_24h": quotas[name].reads,
+            "reads_per_day": quotas[name].reads_per_day,
+            "salesforce_calls_24h": usage.get((name, SALESFORCE_CALLS), 0),
+        }
+        for name in wanted
     }
 
 

@@ -35,6 +35,10 @@ class Watched(Protocol):
     def app(self) -> App: ...
 
 
+GUARD = "guard"
+"""The kind of alert that a guard is; its state is "halted" and the name of the guard."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What the ledger told: of each connection its guards, its held records, and the loops that others run.
@@ -121,5 +125,12 @@ def healths_of(watched: Watched, look: Look | None, now: datetime) -> dict[str, 
         if watched.shares:
             loops = look.loops.get(name, {}) if look is not None else {}
             beats = [beat for beat in loops.values() if beat.loop in REGULAR or beat.failing_since is not None]
-        found[name] = judge(name, beats, look.guards.get(name, {}) if look is not None else {}, now, after)
+        guards = look.guards.get(name, {}) if look is not None else {}
+        found[name] = judge(name, beats, guards, now, after, _guarded_since(look, name))
     return found
+
+
+def _guarded_since(look: Look | None, name: str) -> dict[str, datetime]:
+    """Since when people have been told of a guard, by its name: the ledger keeps no other instant of most of them."""
+    alert = look.alerts.get((name, GUARD)) if look is not None else None
+    return {alert.state.partition(" ")[2]: alert.since} if alert is not None else {}

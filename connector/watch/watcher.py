@@ -18,7 +18,7 @@ from connector.errors import ConnectorError
 from connector.log import redact
 from connector.ports import Alert
 from connector.watch.bell import Bell
-from connector.watch.checkup import Look, Watched, healths_of, look_at_ledger
+from connector.watch.checkup import GUARD, Look, Watched, healths_of, look_at_ledger
 from connector.watch.inquiry import Inquiry
 from connector.watch.wording import RUNNING, to_held, to_recovered, to_told
 
@@ -36,7 +36,7 @@ LAST_WORD = 4.0
 """Seconds that the webhook has to take what is told last."""
 CLAIM = timedelta(minutes=2)
 """How long whoever notes a change has to tell it, until another process may."""
-PROGRESS, GUARD, HELD, LEDGER = "progress", "guard", "held", "ledger"
+PROGRESS, HELD, LEDGER = "progress", "held", "ledger"
 CALM = timedelta(hours=1)
 """How long such a limit has to be left alone until it counts as over."""
 _LEDGER_CURE = "Nothing is written to AWS or Salesforce until it works. See whether the database runs and has room."
@@ -57,6 +57,7 @@ class Watcher:
         self._host = socket.gethostname()
         self._since = self._judged_at = clock()
         self._silent_since: datetime | None = None
+        self._out_until: datetime | None = None
         self._look: Look | None = None
         self._wanted: list[Wanted] = []
         self._local: dict[tuple[str, str], Alert] = {}
@@ -144,6 +145,8 @@ class Watcher:
         for told in self.bell.told():
             if told.connection != PROCESS:
                 ledger.alert_told(told, now)
+            elif self._local.get((PROCESS, told.kind)) is told:
+                self._local[PROCESS, told.kind] = replace(told, tell_by=None)
             self.bell.noted(told)
         while self._wanted:
             before, after = self._wanted[-1]
@@ -174,7 +177,7 @@ class Watcher:
         """What is to be told of a connection; where it is neither well nor in trouble it stays what it was."""
         name = health.connection
         trouble = health.trouble
-        if trouble is not None and trouble.cause != Cause.LEDGER:
+        if trouble is not None and trouble.cause != Cause.LEDGER and not self._stood_still(trouble, now):
             yield from self._change(name, PROGRESS, trouble, now)
         elif trouble is None and health.state is State.RUNNING:
             yield from self._change(name, PROGRESS, None, now)
@@ -210,7 +213,8 @@ class Watcher:
             return None
         by = now + CLAIM
         if trouble is not None:
-            return Alert(connection, kind, state, to_told(kind, connection, trouble, self._host), trouble.since, by)
+            told = to_told(kind, connection, trouble, self._host)
+            return Alert(connection, kind, state, told, trouble.since or now, by)
         assert before is not None
         was = before.state.partition(" ")[0]
         return Alert(connection, kind, state, to_recovered(before, now, self._host, was), now, by)
@@ -234,10 +238,22 @@ class Watcher:
     def _tell_locally(self, process: Health, now: datetime) -> None:
         """Of the ledger itself and of this process. Each process tells it for itself, since none can ask another."""
         trouble = self._ledger_trouble(now)
+        if trouble is not None:
+            self._out_until = now
         if trouble is not None or self._is_ledger_well():
             self._change_locally(PROCESS, LEDGER, trouble, now)
-        if process.trouble is not None or process.state is State.RUNNING:
+        if process.trouble is None and process.state is State.RUNNING:
+            self._change_locally(PROCESS, PROGRESS, None, now)
+        elif process.trouble is not None and not self._stood_still(process.trouble, now):
             self._change_locally(PROCESS, PROGRESS, process.trouble, now)
+
+    def _stood_still(self, trouble: Trouble, now: datetime) -> bool:
+        """Whether that is for want of a ledger, which is told already; what hangs has some time to go on after it."""
+        if trouble.cause != Cause.SILENCE:
+            return False
+        after = self._watched.app().config.health.stalled_after
+        is_over = self._out_until is None or now - self._out_until > after
+        return not is_over or not self._is_ledger_well()
 
     def _change_locally(self, connection: str, kind: str, trouble: Trouble | None, now: datetime) -> None:
         before = self._local.get((connection, kind))

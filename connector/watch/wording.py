@@ -17,14 +17,15 @@ RUNNING = State.RUNNING.value
 
 
 def to_told(kind: str, connection: str, trouble: Trouble, host: str) -> str:
-    """What is wrong."""
+    """What is wrong, and since when, where that is known."""
     head = {
         "progress": f"{_named(connection)} is {trouble.state} on {host}",
         "guard": f"{_named(connection)} waits for a person on {host}",
         "ledger": f"The connector on {host} has no ledger",
     }[kind]
     cure = f" What to do: {trouble.cure}" if trouble.cure else ""
-    return _cleaned(f"{head} since {_moment(trouble.since)}: {trouble.message}{cure}")
+    since = f" since {_moment(trouble.since)}" if trouble.since is not None else ""
+    return _cleaned(f"{head}{since}: {trouble.message}{cure}")
 
 
 def to_held(connection: str, held: Held, limit: float, host: str) -> str:

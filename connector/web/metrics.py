@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from connector import __version__
 from connector.core.health import Health, State
+from connector.report.state import account_quotas
 from connector.sync import Context
 from connector.watch.checkup import healths_of
 from connector.watch.wording import RUNNING
@@ -139,10 +140,13 @@ class Figures(Collector):
         app, labels = self._serving.app(), ("connection", "class")
         used = gauge("quota_used_calls", "Calls of the last 24 hours that a daily quota counts.", *labels)
         limit = gauge("quota_limit_calls", "Calls that a daily quota allows, where it is known.", *labels)
-        for name, connection in app.connections.items():
-            quota = connection.partner_central.quota
-            used.add_metric([name, "aws_writes"], snapshot.writes.get(name, 0))
-            used.add_metric([name, "aws_reads"], snapshot.usage.get((name, "aws_reads"), 0))
+        connections = app.connections
+        known = {**app.config.connections, **connections}  # a reload may come between the two
+        quotas = account_quotas(known, snapshot.accounts, snapshot.writes, snapshot.usage)
+        for name, connection in connections.items():
+            quota = quotas[name]
+            used.add_metric([name, "aws_writes"], quota.writes)
+            used.add_metric([name, "aws_reads"], quota.reads)
             used.add_metric([name, "salesforce"], snapshot.usage.get((name, "salesforce_calls"), 0))
             limit.add_metric([name, "aws_writes"], quota.writes_per_day)
             limit.add_metric([name, "aws_reads"], quota.reads_per_day)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from connector.adapters.ledger import Ledger
+from connector.app import AWS_ACCOUNT
 from connector.core.eta import DAY
 from connector.ports import Finished, OpenOperations
 from connector.watch.checkup import Look, look_at_ledger
@@ -50,7 +51,8 @@ class Outcomes:
         """Count what has ended since the last time; at the first time nothing has. Raises LedgerUnavailable."""
         if self._newest is None:
             newest = ledger.newest_operation()
-            self._open, self._newest = ledger.open_numbers(), newest
+            # What began between the two questions is among those after the newest: it would be counted twice.
+            self._open, self._newest = {number for number in ledger.open_numbers() if number <= newest}, newest
             return
         while True:
             found = ledger.operations_after(self._newest, sorted(self._open))
@@ -75,13 +77,15 @@ class Outcomes:
 class Snapshot:
     """What the ledger told at one moment, and what ended until then.
 
-    ``ended`` counts operations by connection, action and outcome; ``waits`` are by connection and action.
+    ``ended`` counts operations by connection, action and outcome; ``waits`` are by connection and action. ``writes``
+    and ``usage`` are of all connections of the file, ``accounts`` the AWS accounts of those that are known.
     """
 
     look: Look
     open: Mapping[str, OpenOperations]
     writes: Mapping[str, int]
     usage: Mapping[tuple[str, str], int]
+    accounts: Mapping[str, str]
     ended: Mapping[tuple[str, str, str], int]
     waits: Mapping[tuple[str, str], Waits]
 
@@ -101,13 +105,14 @@ class Snapshots:
         if self.newest is not None and now - self.newest.look.at < LASTS:
             return self.newest
         app = self._serving.app()
-        ledger, names = app.ledger, list(app.connections)
+        ledger, names, known = app.ledger, list(app.connections), list(app.config.connections)
         self._outcomes.follow(ledger)
         self.newest = Snapshot(
             look_at_ledger(self._serving, now, self._since),
             ledger.open_counts(names),
-            ledger.sent_counts(names, now - DAY),
-            ledger.usage_counts(names, now),
+            ledger.sent_counts(known, now - DAY),
+            ledger.usage_counts(known, now),
+            ledger.watermarks(known, AWS_ACCOUNT),
             dict(self._outcomes.ended),
             {key: Waits(list(waits.counts), waits.total) for key, waits in self._outcomes.waits.items()},
         )

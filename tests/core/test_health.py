@@ -152,6 +152,24 @@ def test_a_guard_asks_a_person_and_the_connection_still_makes_progress() -> None
     assert (met.cause, met.since) == ("guard", NOW - MINUTE)
 
 
+@pytest.mark.parametrize(
+    ("kept", "since"),
+    [
+        ({}, None),
+        ({"creates_per_pass": NOW - 60 * MINUTE}, NOW - 60 * MINUTE),
+        # Of another guard, which says nothing of this one.
+        ({"mapping_change_share": NOW - 60 * MINUTE}, None),
+    ],
+)
+def test_a_guard_has_waited_since_an_instant_that_is_kept_or_nobody_knows(
+    kept: dict[str, datetime], since: datetime | None
+) -> None:
+    guards = {"creates_per_pass": ("Too many.", "Look."), "mapping_change_share": ("It was edited.", "Look.")}
+    guard = judge("acme", [PULL, failing(ADVANCE, Cause.GUARD)], guards, NOW, AFTER, kept).guard
+    assert guard is not None
+    assert (guard.cause, guard.since) == ("creates_per_pass", since)
+
+
 def test_a_look_that_hangs_is_told_whatever_a_guard_refused_before() -> None:
     refused = failing(replace(PULL, succeeded_at=None), Cause.GUARD, NOW - 60 * MINUTE)
     assert state_of(refused, ADVANCE) is State.RUNNING

@@ -168,7 +168,9 @@ def _healths(desk: Desk, snapshots: Mapping[str, Snapshot | None]) -> dict[str, 
         for name, snapshot in snapshots.items()
     }
     loops = {name: _loops(desk, name) for name in snapshots} if desk.serving.shares else {}
-    return healths_of(desk.serving, Look(desk.now, guards=stops, loops=loops), desk.now)
+    guarded = [name for name, found in stops.items() if found]
+    told = {(one.connection, one.kind): one for one in desk.app.ledger.alerts(guarded)} if guarded else {}
+    return healths_of(desk.serving, Look(desk.now, guards=stops, loops=loops, alerts=told), desk.now)
 
 
 def _loops(desk: Desk, name: str) -> dict[str, Any]:
@@ -190,8 +192,9 @@ def _whole(desk: Desk, name: str, snapshot: Snapshot | None, health: Health) -> 
     if snapshot is None:
         return View(name, desk.catalog(name), state, SAID[state], trouble)
     found, ledger = desk.connection(name), desk.app.ledger
-    hours, hours_said, hours_limit = _hours(snapshot.throughput.by_hour, found)
-    days, days_said, days_limit = _days(snapshot.throughput.by_day, found)
+    per_day = snapshot.quota["writes_per_day"]
+    hours, hours_said, hours_limit = _hours(snapshot.throughput.by_hour, found, per_day)
+    days, days_said, days_limit = _days(snapshot.throughput.by_day, per_day)
     return View(
         name=name,
         catalog=found.partner_central.catalog,
@@ -314,16 +317,14 @@ def _meters(snapshot: Snapshot) -> tuple[Meter, ...]:
     )
 
 
-def _hours(writes: Writes, found: Connection) -> tuple[Plot, str, str]:
-    quota = found.partner_central.quota
-    limit = min(quota.writes_per_second * 3600, quota.writes_per_day)
+def _hours(writes: Writes, found: Connection, per_day: int) -> tuple[Plot, str, str]:
+    limit = min(found.partner_central.quota.writes_per_second * 3600, per_day)
     labels = [start.strftime("%H:00") for start in writes.starts]
     drawn = plot(labels, writes.counts, limit, every=6)
     return drawn, f"{sum(writes.counts):,} in the last 24 hours.", _limit(drawn, limit, "an hour")
 
 
-def _days(writes: Writes, found: Connection) -> tuple[Plot, str, str]:
-    limit = found.partner_central.quota.writes_per_day
+def _days(writes: Writes, limit: int) -> tuple[Plot, str, str]:
     labels = [start.strftime("%d %b") for start in writes.starts]
     drawn = plot(labels, writes.counts, limit, every=3)
     return drawn, f"{sum(writes.counts):,} in the last 14 days.", _limit(drawn, limit, "a day")
