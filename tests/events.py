@@ -24,7 +24,8 @@ MEANINGS: Mapping[str, str] = {
     "adopted": "what a person or another tool made at AWS for this record is taken over; nothing was made anew",
     "alert": "what the webhook is told: something needs a person; at INFO that it is over",
     "alert_webhook": "the webhook takes no alert, which is tried again until it does; at INFO that it takes them again",
-    "aws_call": "one call to AWS, with `partner_central.debug_log` and at DEBUG only; values are starred out",
+    "aws_call": "one call to AWS with its request, where `partner_central.debug_log` asks for it: only enums, dates, "
+    "booleans, numbers and ids; other text is starred out, and so is what AWS's model calls sensitive",
     "config_differs": "another worker serves a connection with other files; give all machines the same",
     "cut_off": "the time to stop was over while these were under way; each is looked up at the next start",
     "fence_lost": "another worker has the AWS account since; the turn ends and nothing more is sent",

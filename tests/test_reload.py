@@ -127,6 +127,7 @@ def test_what_needs_a_restart_is_told_and_the_log_level_counts_at_once(three: Ma
         three.await_synced("a", three.deal("a"))
         text = three.config.read_text(encoding="utf-8")
         text = text.replace("ledger.db", "other.db").replace("listen: off", "listen: 127.0.0.1:1")
+        text += "fleet: {concurrency: 3}\n"  # which a daemon has no use for
         three.config.write_text(text + "log: {level: WARNING}\n", encoding="utf-8")
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(lines(three, "restart_needed")) == 2, "both warnings")

@@ -111,7 +111,7 @@ class Process:
 
     def _reload(self) -> None:
         """Look at the files again; where they are wrong everything stays as it is."""
-        successor = succeed(self._app, self._log_level)
+        successor = succeed(self._app, self._log_level, is_worker=True)
         if successor is None:
             return
         difference = self._worker.adopt(successor)

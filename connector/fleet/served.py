@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from connector.adapters.ledger import Waiting
 from connector.adapters.queue import Look
 from connector.app import App
 from connector.config import Connection
-from connector.fleet.dues import AWS_ACCOUNT, SERVED, Habits
-from connector.fleet.trouble import Troubles
+from connector.fleet.dues import AWS_ACCOUNT, SERVED, Habits, due_verbs
+from connector.fleet.trouble import TROUBLE, Troubles
 from connector.sync import Context
 
 VERIFICATION = "verification"
@@ -38,6 +39,15 @@ class Served:
     def is_pausing(self, now: datetime) -> bool:
         """Whether this worker gives it time after a verification that failed."""
         return self.verification.is_pausing(VERIFICATION, now)
+
+    def due(self, waiting: Waiting, now: datetime) -> tuple[str, ...]:
+        """The verbs that should run now.
+
+        Until it is verified here no pause counts: what was wrong may be mended, and this worker started again for it.
+        """
+        if not self.is_verified:
+            waiting = replace(waiting, marks={**waiting.marks, TROUBLE: ""})
+        return due_verbs(waiting, self.habits, now)
 
     @property
     def address(self) -> str:
@@ -77,6 +87,16 @@ def version_of(connection: Connection, context: Context) -> str:
 def marks_of(served: Sequence[Served]) -> set[str]:
     """The watermarks that are needed to say what is due."""
     return {AWS_ACCOUNT, SERVED}.union(*(one.habits.marks for one in served))
+
+
+def served_by(note: str) -> tuple[str, datetime | None, str]:
+    """(version, when, by whom) of the note that a worker leaves."""
+    version, _, rest = note.partition(" ")
+    at, _, actor = rest.partition(" ")
+    try:
+        return version, datetime.fromisoformat(at), actor
+    except ValueError:
+        return "", None, ""
 
 
 def _digest(*parts: str) -> str:

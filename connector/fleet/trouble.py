@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connector.core.retry import next_attempt
@@ -47,6 +47,10 @@ class Troubles:
         known = self.of.get(verb)
         failures = known.failures + 1 if known is not None else 1
         return Troubles({**self.of, verb: Trouble(failures, _until(error, failures, now), mark_of(error))})
+
+    def forgiven(self, now: datetime) -> Troubles:
+        """The same, and nothing is given time any more; what was told stays told."""
+        return Troubles({verb: replace(one, until=min(one.until, now)) for verb, one in self.of.items()})
 
     def without(self, verb: str) -> Troubles:
         return Troubles({name: trouble for name, trouble in self.of.items() if name != verb})

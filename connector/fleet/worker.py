@@ -20,9 +20,9 @@ from connector.app import App
 from connector.core.health import PROCESS
 from connector.daemon.succession import Difference, Successor, Version, versions_of
 from connector.errors import ConnectorError, LedgerUnavailable, TemporaryError
-from connector.fleet.dues import AWS_ACCOUNT, SERVED, due_verbs
-from connector.fleet.served import VERIFICATION, Served, marks_of, serve
-from connector.fleet.trouble import Troubles
+from connector.fleet.dues import AWS_ACCOUNT, SERVED
+from connector.fleet.served import VERIFICATION, Served, marks_of, serve, served_by
+from connector.fleet.trouble import TROUBLE, Troubles
 from connector.fleet.turn import Turn, fresh, tell
 from connector.sync.verbs import verbs_of
 from connector.watch.beats import Beats
@@ -53,6 +53,8 @@ class Worker:
     _ending: dict[str, Served] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
     _epochs: dict[str, int] = field(default_factory=dict)
+    _after_others: dict[str, int] = field(default_factory=dict)
+    _turns: dict[tuple[str, str], int] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _under_way: dict[str, datetime] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
@@ -90,6 +92,8 @@ class Worker:
         schedule = self.app.config.schedule
         one = self._served[name] = serve(self.app, name)
         one.context.moved = lambda: self.beats.moved(self.app.clock.now())
+        with suppress(ConnectorError):
+            self._withdraw_note(one)
         for verb in verbs_of(one.context, schedule.pull, schedule.observe, schedule.full_sweep):
             self.beats.expect(name, verb.name, verb.every, self.app.clock.now())
 
@@ -147,9 +151,7 @@ class Worker:
             return []
         self._in()
         now = self.app.clock.now()
-        due = [
-            one for name, one in served.items() if not one.is_pausing(now) and due_verbs(waiting[name], one.habits, now)
-        ]
+        due = [one for name, one in served.items() if not one.is_pausing(now) and one.due(waiting[name], now)]
         return [
             one.look(waiting[one.context.name].marks.get(AWS_ACCOUNT, ""))
             for one in due
@@ -160,9 +162,10 @@ class Worker:
         with self._guard:
             one = self._served.get(connection)
             self._under_way[connection] = self.app.clock.now()
+        then = None
         try:
             with log.within(connection):
-                return self._look(one, lock) if one is not None else None
+                then = self._look(one, lock) if one is not None else None
         except TemporaryError as error:
             logger.info("%s is looked at again: %s", connection, error, extra=_extra("turn_failed", connection))
         except ConnectorError as error:
@@ -175,7 +178,9 @@ class Worker:
                 ended = self._ending.get(connection)
             if ended is not None:
                 self._replace(ended)
-        return None
+        with self._guard:
+            # Where nobody hears of it any more it would keep its account waiting.
+            return then if self._served.get(connection) is one else None
 
     def rescued(self, connection: str) -> None:
         text = "The worker that served %s has not been heard of for %.0f s; another one goes on."
@@ -211,13 +216,15 @@ class Worker:
         account = waiting.marks.get(AWS_ACCOUNT, "")
         if one.context.stopping.is_set() or self._is_anothers(one, waiting):
             return None
-        if not one.is_verified and not self._verify(one):
-            return None
+        if not one.is_verified:
+            if not self._verify(one):
+                return None
+            waiting = self._waiting([one])[name]
         known = account or self.app.ledger.watermark(name, AWS_ACCOUNT)
         if lock != one.lock(known):
             # Only now it is known whose quota it uses, or it is another's since: what is written has to wait its turn.
             return one.look(known) if known else None
-        due = due_verbs(waiting, one.habits, one.context.now)
+        due = one.due(waiting, one.context.now)
         if not due:
             return None
         more = self._take_turn(one, waiting, known)
@@ -259,10 +266,13 @@ class Worker:
         one.lost_told = told
 
     def _hand_over(self, one: Served, fence: Fence) -> None:
-        """Where another worker called on the account meanwhile, go on at the pace that it left."""
-        is_ours = fence.before == self._epochs.get(fence.account)
-        self._epochs[fence.account] = fence.epoch
-        one.app.resume(one.context, fence.free_in, after_others=not is_ours)
+        """Where another worker had the account since the connection's last turn here, go on as that one left it."""
+        account, turn = fence.account, (fence.account, one.context.name)
+        if fence.before != self._epochs.get(account):
+            self._after_others[account] = fence.epoch
+        is_behind = self._turns.get(turn, -1) < self._after_others.get(account, 0)
+        self._epochs[account] = self._turns[turn] = fence.epoch
+        one.app.resume(one.context, fence.free_in, after_others=is_behind)
 
     def _end(self, one: Served, fence: Fence) -> None:
         """Give the account back, and count what was called."""
@@ -296,8 +306,15 @@ class Worker:
             one.verification = Troubles()
             self.beats.succeeded(context.name, VERIFICATION, context.now)
             logger.info("%s is verified.", context.name, extra=_extra("recovered", context.name))
+        self._forgive(one)
         one.is_verified = True
         return True
+
+    def _forgive(self, one: Served) -> None:
+        """What a person had to mend is tried at once after a restart, by all workers."""
+        known = Troubles.from_text(one.app.ledger.watermark(one.context.name, TROUBLE))
+        if known.of:
+            one.app.ledger.set_watermark(one.context.name, TROUBLE, known.forgiven(one.context.now).to_text())
 
     def _refuse(self, one: Served, error: Exception) -> None:
         name, now = one.context.name, one.context.now
@@ -315,7 +332,7 @@ class Worker:
 
         That one goes on until it ends or reads its configuration again.
         """
-        version, at, actor = _served_by(waiting.marks.get(SERVED, ""))
+        version, at, actor = served_by(waiting.marks.get(SERVED, ""))
         if version in {"", one.version} or actor == self.app.actor or at is None:
             return False
         lasts = 3 * one.habits.pull + NOTED_EVERY
@@ -327,8 +344,14 @@ class Worker:
         )
         return True
 
+    def _withdraw_note(self, one: Served) -> None:
+        """Nobody needs to leave it alone for what this worker served it with before."""
+        version, _, actor = served_by(self.app.ledger.watermark(one.context.name, SERVED))
+        if actor == self.app.actor and version != one.version:
+            self.app.ledger.set_watermark(one.context.name, SERVED, "")
+
     def _note_served(self, one: Served, waiting: Waiting, turn: Turn) -> None:
-        version, at, actor = _served_by(waiting.marks.get(SERVED, ""))
+        version, at, actor = served_by(waiting.marks.get(SERVED, ""))
         now = one.context.now
         if (version, actor) != (one.version, self.app.actor) or at is None or now - at > NOTED_EVERY:
             text = f"{one.version} {now.isoformat()} {self.app.actor}"
@@ -354,16 +377,6 @@ class Worker:
         if self._is_out:
             self._is_out = False
             logger.info("The ledger and the queue work again.", extra={"event": "ledger_back"})
-
-
-def _served_by(note: str) -> tuple[str, datetime | None, str]:
-    """(version, when, by whom) of the note that a worker leaves."""
-    version, _, rest = note.partition(" ")
-    at, _, actor = rest.partition(" ")
-    try:
-        return version, datetime.fromisoformat(at), actor
-    except ValueError:
-        return "", None, ""
 
 
 def _extra(event: str, connection: str) -> dict[str, object]:

@@ -108,6 +108,15 @@ def test_a_trouble_is_remembered_without_its_words() -> None:
     assert known.without("pull").to_text() == ""
 
 
+def test_forgiven_trouble_is_tried_at_once_and_goes_on_to_grow() -> None:
+    troubles = Troubles().failed("pull", AccessDenied("x"), NOW).failed("pull", AccessDenied("x"), NOW)
+    forgiven = troubles.forgiven(NOW)
+    assert due(last_pull="", trouble=troubles.to_text()) == ()
+    assert due(last_pull="", trouble=forgiven.to_text()) == ("pull",)
+    assert (forgiven.of["pull"].failures, forgiven.of["pull"].told) == (2, mark_of(AccessDenied("x")))
+    assert troubles.forgiven(NOW + timedelta(days=1)) == troubles
+
+
 @pytest.mark.parametrize("text", ["", "not JSON", "[]", "3", '{"pull": 3}', '{"pull": [1, "never", "x"]}'])
 def test_a_mark_that_cannot_be_read_is_no_trouble(text: str) -> None:
     assert Troubles.from_text(text) == Troubles()

@@ -108,7 +108,7 @@ def test_without_the_extra_the_command_says_what_to_install_and_all_else_works(w
     path = f"{world.folder}:{ROOT}"
     ran = run(world, "worker", PYTHONPATH=path)
     assert ran.returncode == 2
-    assert "pip install 'partner-central-connector[fleet]'" in ran.stderr
+    assert "Install the extra: `pip install '.[fleet]'` in the connector's folder." in ran.stderr
     assert run(world, "db", "upgrade", PYTHONPATH=path).returncode == 0
     assert run(world, "status", PYTHONPATH=path).returncode == 0
 
@@ -208,9 +208,12 @@ def test_a_worker_reads_its_files_again_and_refuses_wrong_ones(world: World) -> 
         world.config.write_text(good + "nonsense: 1\n", encoding="utf-8")
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: "reload_refused" in events(world), "the refusal", 30)
-        world.config.write_text(good + "    limits: {creates_per_day: 7}\n", encoding="utf-8")
+        slower = good.replace("heartbeat: 500ms", "heartbeat: 700ms")
+        world.config.write_text(slower + "    limits: {creates_per_day: 7}\n", encoding="utf-8")
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: "reloaded" in events(world), "the new files", 30)
+        told = [line["message"].split()[0] for line in lines(world) if line["event"] == "restart_needed"]
+        assert told == ["fleet.heartbeat"]
         deal = world.opportunity()
         wait_until(lambda: is_synced(world, deal), "a record", 60)
         process.terminate()

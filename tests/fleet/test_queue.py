@@ -9,8 +9,11 @@ import threading
 import time
 from contextlib import ExitStack
 from itertools import pairwise
+from typing import Any
 
+import psycopg
 import pytest
+from procrastinate import exceptions
 from sqlalchemy import Engine
 
 from connector.adapters.queue import Look, Timing
@@ -136,6 +139,75 @@ def test_trap_8_nobody_pays_for_the_import_but_a_worker() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_trap_9_a_look_whose_end_could_not_be_written_locks_nobody_out(
+    server: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker lives, so that nobody rescues it: it would have the account for ever."""
+    desk = Desk(heard=["at-one", "at-two"])
+    with serving(server, desk) as queue:
+        failed = _fail_first_finish(queue, monkeypatch, psycopg.OperationalError("The connection was reset."))
+        plant(server, ONE)
+        wait_until(failed.is_set, "the first to fail", 15)
+        plant(server, TWO)
+        wait_until(lambda: desk.looks_at("two") == 1, "the second", 15)
+        wait_until(lambda: rows(server, JOBS) == [], "nothing to be left", 15)
+    assert desk.looks_at("one") == 1
+
+
+def test_trap_9_what_somebody_else_finished_is_not_tried_again(server: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was rescued meanwhile: there is nothing to be finished, and the slot is free at once."""
+    desk = Desk(heard=["at-one", "at-two"])
+    with serving(server, desk, Timing(1, 0.3, 60.0, rescue=60)) as queue:
+        failed = _fail_first_finish(queue, monkeypatch, psycopg.errors.RaiseException("Job was not found."))
+        plant(server, ONE)
+        wait_until(failed.is_set, "the first to fail", 15)
+        plant(server, Look("two", "at-two", "other account"))
+        wait_until(lambda: desk.looks_at("two") == 1, "the only slot to be free", 15)
+    assert [status for name, status in rows(server, JOBS) if name == "one"] == ["doing"]
+
+
+def _fail_first_finish(queue: Queue, monkeypatch: pytest.MonkeyPatch, cause: Exception) -> threading.Event:
+    """From now on; the event is set once it has failed."""
+    wait_until(lambda: _session(queue)._app is not None, "the queue", 15)
+    failed, manager = threading.Event(), _session(queue)._looks.app.job_manager
+    finish = manager.finish_job
+
+    async def finish_later(*arguments: Any, **named: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise exceptions.ConnectorException from cause
+        await finish(*arguments, **named)
+
+    monkeypatch.setattr(manager, "finish_job", finish_later)
+    return failed
+
+
+def _session(queue: Queue) -> Any:
+    """Once there is one that works."""
+    wait_until(lambda: getattr(queue._session, "_upkeep", None) is not None, "the session", 15)
+    return queue._session
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+def test_trap_10_the_ticks_go_on_when_the_clock_is_set(
+    server: Engine, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """They would stand still for an hour, or come for each second of it."""
+    real, ahead = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk) as queue:
+        wait_until(lambda: desk.ticks >= 2, "ticks", 15)
+        before, upkeep = desk.ticks, _session(queue)._upkeep
+        ahead[0] = seconds
+        wait_until(lambda: _session(queue)._upkeep is not upkeep, "ticks to begin anew", 15)
+        wait_until(lambda: desk.ticks > before + 2, "ticks after it", 15)
+        again = _session(queue)._upkeep
+        wait_until(lambda: desk.ticks > before + 4, "more of them", 15)
+        assert _session(queue)._upkeep is again
+    assert desk.told == [("connected", "")]
+
+
 # what looks are promised
 
 
@@ -222,6 +294,51 @@ def test_what_the_worker_can_look_at_may_change(server: Engine) -> None:
         before = desk.looks_at("one")
         wait_until(lambda: desk.looks_at("new") >= 4, "the new one again", 15)
     assert desk.looks_at("one") == before
+
+
+def test_what_is_not_looked_at_any_more_is_taken_back(server: Engine) -> None:
+    """It waits behind a turn of its account, and would keep all others waiting until it is thrown away."""
+    release = threading.Event()
+    busy, later = Look("busy", "at-busy", "account"), Look("later", "at-busy", "account")
+    desk = Desk(heard=["at-busy", "at-one"], on_look=lambda *_: release.wait(20) and None)
+    with serving(server, desk, Timing(4, 0.3, 60.0, rescue=60)) as queue:
+        try:
+            plant(server, busy)
+            wait_until(lambda: desk.looks_at("busy") == 1, "a turn", 15)
+            plant(server, ONE)
+            plant(server, later)
+            plant(server, Look("foreign", "at-another", "account"))
+            desk.heard = ["at-two"]
+            queue.readdress()
+            left = [("busy", "doing"), ("foreign", "todo")]
+            wait_until(lambda: rows(server, JOBS) == left, "what waited to be gone", 15)
+        finally:
+            release.set()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_long_turn_ends_with_its_session(server: Engine, is_whole: bool) -> None:
+    """Else the queue would not serve anything else until that connection has nothing to do any more."""
+    desk = Desk(heard=["at-one", "at-two"])
+    with serving(server, desk, Timing(4, 0.3, 60.0, rescue=60)) as queue:
+        session = _session(queue)
+        asked = threading.Event()
+
+        def go_on(connection: str, lock: str) -> None:
+            wait_until(lambda: queue.is_awaited(lock), "to be asked to end", 15)
+            asked.set()
+
+        desk.on_look = go_on
+        plant(server, ONE)
+        wait_until(lambda: desk.looks_at("one") == 1, "the turn", 15)
+        assert not queue.is_awaited(ONE.lock)
+        session._soon(session._stop if is_whole else session._looks.stop)
+        wait_until(lambda: len(desk.over) == 1, "it to end", 20)
+        assert asked.is_set()
+        desk.on_look = lambda *_: None
+        plant(server, TWO)
+        wait_until(lambda: desk.looks_at("two") == 1, "the next session", 15)
+    assert desk.told.count(("connected", "")) == 2
 
 
 def test_an_asked_lock_is_told(server: Engine) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from unittest import mock
 
@@ -15,6 +16,7 @@ from connector.adapters.queue import Look
 from connector.daemon.succession import read_again
 from connector.errors import LedgerUnavailable, LoginFailed
 from connector.fleet import dues, trouble
+from connector.fleet.served import Served
 from connector.fleet.turn import fresh
 from connector.fleet.worker import Worker
 from connector.sync import Context, guards
@@ -211,6 +213,30 @@ def test_trouble_that_is_over_is_told_and_forgotten(world: World, caplog: pytest
     assert [r.job for r in caplog.records if getattr(r, "event", "") == "recovered"] == ["pull"]  # type: ignore[attr-defined]
 
 
+def test_a_restart_tries_at_once_what_was_given_time(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A person has mended it, and does not wait a quarter of an hour; what is wrong still is not told again."""
+    one = worker(world)
+    look(one)
+    _fail_pulls(one)
+    assert one.due(set()) == []
+    again = worker(world)
+    _fail_pulls(again)
+    assert again.app.contexts[NAME].salesforce.changes.call_count == 1  # type: ignore[attr-defined]
+    assert caplog.text.count("The login is refused") == 1
+    assert again.due(set()) == []
+    assert trouble.Troubles.from_text(one.app.ledger.watermark(NAME, trouble.TROUBLE)).of["pull"].failures == 2
+    deal = world.opportunity()
+    serve(worker(world), lambda: synced(world, deal), "the record, at once")
+
+
+def _fail_pulls(one: Worker) -> None:
+    """The secret is wrong: the next pull, which is due, halts."""
+    refused = mock.Mock(side_effect=LoginFailed("The login is refused."))
+    one.app.contexts[NAME].salesforce.changes = refused  # type: ignore[method-assign]
+    _hurry(one)
+    look(one)
+
+
 def test_a_connection_that_must_not_run_is_told_and_stops_nothing(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -275,6 +301,33 @@ def test_a_connection_served_otherwise_is_left_to_who_serves_it(world: World, ca
     assert one.due(set()) == []
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_worker_that_reads_again_keeps_nobody_off_by_what_it_served_before(
+    world: World, caplog: pytest.LogCaptureFixture, is_restarted: bool
+) -> None:
+    """All of a fleet have the new files; its last turn was with the old ones."""
+    one, two = worker(world), worker(world, "worker two")
+    look(one)
+    assert one.app.ledger.watermark(NAME, dues.SERVED).endswith(" worker one")
+    world.write_config("    limits: {creates_per_day: 7}\n")
+    if is_restarted:
+        worker(world)
+    else:
+        one.adopt(read_again(one.app))
+    two.adopt(read_again(two.app))
+    two.lives = lambda actor: True
+    _hurry(two)
+    assert [asked.connection for asked in two.due(set())] == [NAME]
+    assert "another configuration" not in caplog.text
+    look(two)
+    noted = two.app.ledger.watermark(NAME, dues.SERVED)
+    assert noted.endswith(" worker two")
+    # What is another's, or as it should be, stays.
+    for actor in ("worker one", "worker two"):
+        worker(world, actor)
+    assert two.app.ledger.watermark(NAME, dues.SERVED) == noted
+
+
 def test_workers_that_agree_hear_of_the_same_looks(world: World) -> None:
     (address,) = worker(world).addresses()
     assert list(worker(world, "worker two").addresses()) == [address]
@@ -308,6 +361,30 @@ def test_a_reload_replaces_what_has_changed(world: World) -> None:
     serve(one, lambda: synced(world, deal), "the record to be synced with the new")
 
 
+def test_what_a_queue_is_made_with_stays_until_the_next_start(world: World) -> None:
+    one = worker(world)
+    before = one.app.config.fleet
+    text = world.config.read_text(encoding="utf-8")
+    changed = "fleet: {concurrency: 3, turn: 7s, heartbeat: 9s, dead_after: 40s}\n"
+    world.config.write_text(changed + text, encoding="utf-8")
+    assert read_again(one.app).kept_back == (), "a daemon has no use for it"
+    successor = read_again(one.app, is_worker=True)
+    assert [sentence.split()[0] for sentence in successor.kept_back] == [
+        "fleet.concurrency",
+        "fleet.heartbeat",
+        "fleet.dead_after",
+    ]
+    one.adopt(successor)
+    fleet = one.app.config.fleet
+    kept = (fleet.concurrency, fleet.heartbeat, fleet.dead_after)
+    assert kept == (before.concurrency, before.heartbeat, before.dead_after)
+    assert fleet.turn == timedelta(seconds=7)
+    again = read_again(one.app, is_worker=True)
+    assert len(again.kept_back) == 3, "it is told until the worker is started again"
+    world.config.write_text(text, encoding="utf-8")
+    assert read_again(one.app, is_worker=True).kept_back == ()
+
+
 def test_a_reload_waits_for_the_turn_under_way(world: World) -> None:
     one = worker(world)
     look(one)
@@ -328,10 +405,42 @@ def test_a_reload_waits_for_the_turn_under_way(world: World) -> None:
         one.adopt(read_again(one.app))
         assert one.app.contexts[NAME] is before
         assert one.addresses() == []
+        one.is_awaited = lambda _: True
         go_on.set()
-        turn.result(timeout=30)
+        # What is left of it is for the next tick: nobody hears of it under the address of before.
+        assert turn.result(timeout=30) is None
     assert one.app.contexts[NAME] is not before
     assert one.app.contexts[NAME].limits.creates_per_day == 7
+
+
+def test_a_connection_is_counted_anew_after_others_had_its_account(world: World) -> None:
+    """Salesforce counts by connection: a turn of another one of the account makes up for nothing."""
+    one, two = worker(world), worker(world, "worker two")
+    look(one)
+    account = one.app.ledger.watermark(NAME, dues.AWS_ACCOUNT)
+    (here,), (there,) = one._served.values(), two._served.values()
+    sister = replace(here, context=replace(here.context, name="sister"))
+    told: list[tuple[str, bool]] = []
+    one.app.resume = lambda context, free_in, *, after_others: told.append((context.name, after_others))  # type: ignore[method-assign]
+
+    def turn(each: Worker, served: Served) -> None:
+        each._hand_over(served, each.app.ledger.take_fence(account, each.app.actor))
+
+    turn(one, here)
+    turn(two, there)
+    for served in (sister, here, here, sister, here):
+        turn(one, served)
+    turn(two, there)
+    turn(one, here)
+    assert told == [
+        (NAME, False),
+        ("sister", True),
+        (NAME, True),
+        (NAME, False),
+        ("sister", False),
+        (NAME, False),
+        (NAME, True),
+    ]
 
 
 @contextmanager

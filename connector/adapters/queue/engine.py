@@ -10,6 +10,8 @@ What its traps are, and what is done about each:
   put off, each is heard only by workers that can serve it, and what nobody takes is thrown away.
 * A worker ends without an error when the database goes away, so it is started again until somebody stops it.
 * A worker that was paused is forgotten, and what it does next fails: it registers anew.
+* A job whose end could not be written stays under way for ever, its worker being alive: see ``hand``.
+* Its ticks go by a clock that may be set: they begin anew then.
 * Its table keeps every job unless it is told not to.
 * Its import takes half a second: only who serves a queue imports this module.
 """
@@ -20,6 +22,7 @@ import asyncio
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,20 +33,20 @@ import psycopg
 from procrastinate import exceptions
 from procrastinate.jobs import DeleteJobCondition, Job, Status
 from procrastinate.worker import Worker
-from psycopg_pool import PoolTimeout
 from sqlalchemy import Engine
 
+from connector.adapters.queue.hand import AGAIN, LOST, Hand, is_over
+from connector.adapters.queue.queries import AWAITED, LEFT, REGISTERED, SESSIONS, UNSERVED
 from connector.adapters.queue.work import POLL, Look, Timing, Work
 
 logger = logging.getLogger(__name__)
 
-AGAIN = 1.0
-"""Seconds until a database that went away is tried again."""
 PATIENCE = 5.0
 """Seconds that the database may take to let us in, or to answer the queue."""
 UPKEEP = "upkeep"
 LOOK, TICK, RESCUE = "look", "tick", "rescue"
-_LOST = (exceptions.ConnectorException, psycopg.Error, PoolTimeout, OSError, TimeoutError)
+LEAP = 5.0
+"""Seconds by which the clock may be set without notice."""
 
 
 class Queue:
@@ -73,7 +76,7 @@ class Queue:
                     self._session = session
                 try:
                     asyncio.run(session.serve(self._former, self._stopping))
-                except _LOST as error:
+                except LOST as error:
                     self._work.disconnected(_reason(error))
                 except Exception as error:
                     logger.exception("The queue ended, which was not expected.", extra={"event": "queue_failed"})
@@ -122,6 +125,8 @@ class _Session:
         self._looks: Any = None
         self._upkeep: Any = None
         self._is_ending = False
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._ahead = _ahead()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.workers_registered: list[int] = []
 
@@ -169,8 +174,16 @@ class _Session:
     def _readdress(self) -> None:
         if self._workers and not self._is_ending:
             # Looks go on; of those added now it hears when it asks next. The ticks are for all addresses together.
-            self._looks.queues = sorted(self._work.addresses())
+            before, self._looks.queues = set(self._looks.queues), sorted(self._work.addresses())
             self._upkeep.stop()
+            leaving = asyncio.create_task(self._leave(before - set(self._looks.queues)))
+            self._leaving.add(leaving)  # the loop alone would not keep it
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, addresses: set[str]) -> None:
+        """Take back what waits where we do not hear it any more, and keeps its account waiting. Who does asks again."""
+        with suppress(*LOST):
+            await self._app.connector.execute_query_async(LEFT, task=LOOK, left=sorted(addresses))
 
     @property
     def _workers(self) -> list[Worker]:
@@ -208,11 +221,20 @@ class _Session:
                     worker.worker_id = await manager.register_worker()
                 if worker.worker_id is not None and worker.worker_id not in self.workers_registered:
                     self.workers_registered.append(worker.worker_id)
+            self._heed_clock()
             self._work.beat()
             await asyncio.sleep(self._timing.heartbeat)
 
+    def _heed_clock(self) -> None:
+        """Begin the ticks anew where the clock was set: the old ones stand still until one that was set back has
+        caught up, and make up for each second that was left out."""
+        ahead = _ahead()
+        if abs(ahead - self._ahead) > LEAP:
+            self._ahead = ahead
+            self._upkeep.stop()
+
     def _worker(self, app: procrastinate.App, queues: list[str], concurrency: int) -> Worker:
-        return Worker(
+        return Hand(
             app,
             queues=queues,
             concurrency=concurrency,
@@ -242,11 +264,11 @@ class _Session:
     async def _task_of_look(self, connection: str, lock: str) -> None:
         then = await self._call(self._in_looks, self._work.look, connection, lock)
         if then is not None:
-            with suppress(*_LOST):
+            with suppress(*LOST):
                 await self._defer([then])
 
     async def _tick(self, timestamp: int) -> None:
-        with suppress(*_LOST):
+        with suppress(*LOST):
             manager = self._manager
             known = [*await manager.list_jobs_async(task=LOOK, status=Status.TODO.value)]
             known += await manager.list_jobs_async(task=LOOK, status=Status.DOING.value)
@@ -271,7 +293,7 @@ class _Session:
         return job
 
     async def _rescue(self, timestamp: int) -> None:
-        with suppress(*_LOST):
+        with suppress(*LOST):
             dead = await self._manager.get_stalled_jobs(seconds_since_heartbeat=self._timing.dead_after)
             for job in dead:
                 if await self._end(job) and job.task_name == LOOK:
@@ -284,7 +306,7 @@ class _Session:
         try:
             await self._manager.finish_job(job, Status.FAILED, delete_job=True)
         except exceptions.ConnectorException as error:
-            if isinstance(error.__cause__, psycopg.errors.RaiseException):
+            if is_over(error):
                 return False
             raise
         return True
@@ -292,7 +314,7 @@ class _Session:
     async def _throw_away(self) -> list[str]:
         """Looks that could begin and that nobody took for long, but for those that we take when we come to it."""
         rows = await self._app.connector.execute_query_all_async(
-            _UNSERVED, ours=sorted(self._work.addresses()), seconds=self._timing.dead_after, task=LOOK
+            UNSERVED, ours=sorted(self._work.addresses()), seconds=self._timing.dead_after, task=LOOK
         )
         return [str(row["queueing_lock"]) for row in rows]
 
@@ -304,14 +326,18 @@ class _Session:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
     def is_awaited(self, lock: str) -> bool:
+        if self._is_ending or (self._looks is not None and self._looks.is_stopping):
+            # The next session begins once all looks of this one are over.
+            return True
+
         async def ask() -> bool:
-            return bool(await self._app.connector.execute_query_all_async(_AWAITED, task=LOOK, lock=lock))
+            return bool(await self._app.connector.execute_query_all_async(AWAITED, task=LOOK, lock=lock))
 
         return self._ask(ask)
 
     def lives(self, name: str) -> bool:
         async def ask() -> bool:
-            return bool(await self._app.connector.execute_query_all_async(_SESSIONS, name=session_of(name)))
+            return bool(await self._app.connector.execute_query_all_async(SESSIONS, name=session_of(name)))
 
         return self._ask(ask)
 
@@ -322,29 +348,13 @@ class _Session:
             return True
         try:
             return asyncio.run_coroutine_threadsafe(question(), loop).result(PATIENCE)
-        except (*_LOST, exceptions.ProcrastinateException, RuntimeError):
+        except (*LOST, exceptions.ProcrastinateException, RuntimeError):
             return True
 
 
-_SESSIONS = "SELECT 1 AS is_there FROM pg_stat_activity WHERE application_name = %(name)s LIMIT 1"
-_AWAITED = """
-    SELECT 1 AS is_there FROM procrastinate_jobs AS job
-    WHERE job.task_name = %(task)s AND job.status = 'todo' AND (job.lock = %(lock)s OR (
-      NOT EXISTS (SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing')
-      AND (SELECT max(event.at) FROM procrastinate_events AS event WHERE event.job_id = job.id)
-        < now() - interval '1 second'))
-    LIMIT 1
-"""
-_UNSERVED = """
-    DELETE FROM procrastinate_jobs AS job
-    WHERE job.task_name = %(task)s AND job.status = 'todo' AND NOT job.queue_name = ANY(%(ours)s::varchar[])
-      AND NOT EXISTS (
-        SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = job.lock
-        AND (other.status = 'doing' OR (other.status = 'todo' AND other.id < job.id)))
-      AND (SELECT max(event.at) FROM procrastinate_events AS event WHERE event.job_id = job.id)
-        < now() - make_interval(secs => %(seconds)s)
-    RETURNING job.queueing_lock
-"""
+def _ahead() -> float:
+    """Seconds between the clock that the engine's ticks go by and the one that nobody sets."""
+    return time.time() - time.monotonic()
 
 
 def _start(worker: Worker) -> asyncio.Task[None]:
@@ -352,10 +362,7 @@ def _start(worker: Worker) -> asyncio.Task[None]:
 
 
 async def _is_registered(manager: Any, worker_id: int) -> bool:
-    rows = await manager.connector.execute_query_all_async(
-        "SELECT 1 AS is_there FROM procrastinate_workers WHERE id = %(worker_id)s", worker_id=worker_id
-    )
-    return bool(rows)
+    return bool(await manager.connector.execute_query_all_async(REGISTERED, worker_id=worker_id))
 
 
 def options_of(engine: Engine) -> dict[str, Any]:
