@@ -103,15 +103,15 @@ class Door:
     async def _answer(self, request: Request) -> Response | None:
         """The answer to what may not pass; None for what may, with its visitor in the scope."""
         request.scope["connector.door"] = self
-        path, web = request.url.path, self.web
+        # Not request.url: some releases of the framework read that from the Host header, which anybody may fill in.
+        path, web = str(request.scope["path"]), self.web
         if not is_known_host(request.headers.get("host", ""), web):
             return None if path in OPEN else _refuse(request, *_STRANGE_HOST)
-        if self.attempts.is_crowded(_address_of(request)) and _offers_token(request, path):
-            return _refuse(request, *_CROWDED)
         visitor = self._recognise(request, web)
         request.scope["connector.visitor"] = visitor
-        if visitor is None and "authorization" in request.headers:
-            await self.attempts.failed(_address_of(request))
+        is_wrong = visitor is None and "authorization" in request.headers
+        if is_wrong and not await self.attempts.failed(_address_of(request)):
+            return _refuse(request, *_CROWDED)
         if path in OPEN:
             return None
         if request.method not in _SAFE and is_forged(request.headers, web.hosts):
@@ -136,14 +136,15 @@ class Door:
     def _send_to_sign_in(self, request: Request) -> Response:
         is_browser = "text/html" in request.headers.get("accept", "") and request.method in _SAFE
         if is_browser and "hx-request" not in request.headers:
-            asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            path, query = (request.scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
+            asked = f"{path}?{query}" if query else path
             return RedirectResponse(f"{SIGN_IN}?next={quote(asked, safe='')}", status_code=303)
         answer = _refuse(request, *_UNKNOWN)
         answer.headers["www-authenticate"] = "Bearer"
         return answer
 
     async def sign_in(self, request: Request, token: str, name: str) -> Session | None:
-        """A session for whoever knows the token, else None after a while."""
+        """A session for whoever knows the token; else None, after a while unless too many wait already."""
         if not is_token(token, self.web):
             await self.attempts.failed(_address_of(request))
             return None
@@ -230,16 +231,12 @@ def is_form_token(request: Request, given: str) -> bool:
 
 def is_secure(request: Request) -> bool:
     """Whether the browser speaks https, to us or to the proxy in front."""
-    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()}
+    return "https" in {request.scope["scheme"], request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()}
 
 
 def _bearer_of(request: Request) -> str:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     return token if kind.casefold() == "bearer" else ""
-
-
-def _offers_token(request: Request, path: str) -> bool:
-    return "authorization" in request.headers or (path == SIGN_IN and request.method not in _SAFE)
 
 
 def _address_of(request: Request) -> str:

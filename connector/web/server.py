@@ -21,8 +21,6 @@ AGAIN = 30.0
 GRACE = 2
 """Seconds that requests under way have to end when the process stops; it has thirteen in all."""
 BACKLOG = 128
-AT_ONCE = 200
-"""Connections served at once; more are told to come back, so that visitors cannot use up the process."""
 
 
 class WebServer:
@@ -67,6 +65,7 @@ class WebServer:
         import uvicorn
 
         from connector.web.application import application
+        from connector.web.lines import AT_ONCE, Line
 
         server = uvicorn.Server(
             uvicorn.Config(
@@ -77,7 +76,9 @@ class WebServer:
                 server_header=False,
                 proxy_headers=False,
                 ws="none",
-                limit_concurrency=AT_ONCE,
+                http=Line,
+                # For requests whose visitors have gone: of connections, which it counts as well, there are never more.
+                limit_concurrency=AT_ONCE + 1,
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=GRACE,
             )

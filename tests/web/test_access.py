@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import http.client
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import pytest
 import requests
 from pydantic import SecretStr
-from starlette.datastructures import Headers
+from starlette.datastructures import URL, Headers
 from starlette.requests import Request
 
 from connector import report
@@ -142,6 +145,24 @@ def test_another_name_that_points_here_is_refused(site: Site) -> None:
     status, text = raw(site, "/", {"Host": "evil.example"})
     assert (status, "web.hosts" in text) == (421, True)
     assert raw(site, "/", {"Host": f"localhost:{urlsplit(site.url).port}"})[0] == 200
+
+
+@pytest.mark.parametrize("host", ["x/healthz?", "x/healthz#", "x/static/", "localhost/healthz?", "x/sign-in?"])
+def test_what_a_host_header_says_is_no_path(locked: Site, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    # As releases of the framework did that are still allowed.
+    monkeypatch.setattr(Request, "url", property(to_url_by_host))
+    status, text = raw(locked, "/deals", {"Host": host})
+    assert (status, "sandbox" in text) == (421, False)
+
+
+def to_url_by_host(request: Request) -> URL:
+    """The address of a request, put together from what its Host header says."""
+    return URL(f"http://{request.headers['host']}{request.scope['path']}")
+
+
+def test_signing_in_leads_back_to_what_was_asked_for(locked: Site) -> None:
+    answered = locked.get("/deals?q=a%26b&state=Held", headers={"accept": "text/html"})
+    assert answered.headers["location"] == "/sign-in?next=%2Fdeals%3Fq%3Da%2526b%26state%3DHeld"
 
 
 def test_a_stranger_learns_only_whether_it_is_well(locked: Site) -> None:
@@ -337,6 +358,30 @@ def test_only_some_wrong_tokens_wait_at_once() -> None:
 
     anyio.run(run)
     assert not made.is_crowded("10.0.0.1")
+
+
+def test_the_right_token_passes_however_many_wrong_ones_wait(quiet: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, ends = threading.Semaphore(0), threading.Event()
+
+    async def sleep(_: float) -> None:
+        waits.release()
+        await anyio.to_thread.run_sync(ends.wait, 20)
+
+    monkeypatch.setattr(slowing.anyio, "sleep", sleep)
+    wrong, right = {"authorization": "Bearer wrong"}, {"authorization": f"Bearer {TOKEN}"}
+    with served(quiet.app(), token=TOKEN) as site, ThreadPoolExecutor(Attempts.MOST_WAITING) as pool:
+        waiting = [pool.submit(requests.get, f"{site.url}/deals", headers=wrong, timeout=20) for _ in range(5)]
+        try:
+            assert all(waits.acquire(timeout=20) for _ in waiting)
+            assert site.get("/deals", headers=wrong).status_code == 429
+            assert site.get("/deals", headers=right).status_code == 200
+            assert site.sign_in(token="something else").status_code == 403
+            assert site.sign_in().status_code == 303
+            assert site.get("/deals").status_code == 200
+        finally:
+            site.session.cookies.clear()
+            ends.set()
+        assert [one.result().status_code for one in waiting] == [401] * 5
 
 
 def test_attempts_of_many_addresses_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,16 @@ import html
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from html.parser import HTMLParser
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from connector.adapters.ledger import Ledger
+from connector.app import App
 from connector.core.audit import Event
 from connector.core.lifecycle import ReviewStatus
 from connector.errors import UnsafePlan
@@ -20,11 +23,15 @@ from connector.report.making import made_by, making_of
 from connector.report.waiting import HeldRecords, whom
 from connector.report.whereabouts import PLACES, place_of, whereabouts_of
 from connector.sync import guards
+from connector.watch.beats import Beats
+from connector.web.page import deal as actions
 from connector.web.page import deals as lists
+from connector.web.page import rendering
 from connector.web.page import snapshots as counting
 from connector.web.page.overview import groups_of
 from connector.web.page.plot import plot, stack, to_round
-from tests.web.conftest import HOSTILE, Peopled, Site, served
+from connector.web.serving import Serving
+from tests.web.conftest import ACTOR, HOSTILE, Peopled, Site, served
 from tests.world import World, wait_until
 
 KEY = ("sandbox", "Sandbox")
@@ -299,6 +306,37 @@ def test_what_a_record_says_is_text(people_site: Site, peopled: Peopled, number:
         assert not re.search(r'(?:href|src|action)="\s*(?!/|https://127|#)[^"]', page)
 
 
+class Paragraphs(HTMLParser):
+    """Finds what a browser would put outside of its paragraph, for a paragraph has no blocks in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_open = False
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self.is_open and tag in {"details", "div", "ul", "ol", "dl", "table", "section", "form", "p"}:
+            self.found.append(f"<{tag}> in line {self.getpos()[0]}")
+        self.is_open |= tag == "p"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_open &= tag != "p"
+
+
+def test_long_texts_are_folded_up_where_they_stand(
+    people_site: Site, peopled: Peopled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (href,) = [one for one in links_of(people_site.counted().text) if "cause=" in one][:1]
+    monkeypatch.setitem(rendering._templates().globals, "short", 5)
+    deals = (*peopled.deals.short, *peopled.deals.hostile, peopled.deals.approved, peopled.deals.asked)
+    for path in ("/", href, *(f"/deals/sandbox/{deal}" for deal in deals)):
+        page = people_site.get(path).text
+        assert '<details class="long">' in page
+        read = Paragraphs()
+        read.feed(page)
+        assert read.found == [], path
+
+
 # buttons
 
 
@@ -359,6 +397,35 @@ def test_all_that_one_cause_holds_is_tried_again(world: World) -> None:
         everything = site.post("/retry", data={"csrf": site.csrf(page), "connection": "sandbox", "cause": ""})
         assert "1 deal is tried again" in words_of(everything.text)
         assert other in [one for _, one in site.app.ledger.requests("sandbox")]
+
+
+def test_what_is_not_counted_yet_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    deal = world.opportunity(AWS_Business_Problem__c="short")
+    world.settle()
+    counted, goes_on = counting.count, threading.Event()
+    with served(world.app()) as site:
+        (href,) = [one for one in links_of(site.counted().text) if "cause=" in one and "/deals" in one][:1]
+        key = href.partition("cause=")[2]
+
+    def count(*given: Any) -> counting.Snapshot:
+        assert goes_on.wait(20)
+        return counted(*given)
+
+    monkeypatch.setattr(counting, "count", count)
+    # Another process, as behind a proxy: it has counted nothing yet.
+    with served(world.app()) as site:
+        fields = {"csrf": site.csrf(site.get("/deals?q=O99999999")), "connection": "sandbox", "cause": key}
+        monkeypatch.setattr(actions, "COUNTED_IN", 0.05)
+        early = site.post("/retry", data=fields)
+        assert (early.status_code, "still being counted" in words_of(early.text)) == (503, True)
+        assert "Press it again" in words_of(early.text)
+        assert site.app.ledger.requests("sandbox") == []
+        monkeypatch.setattr(actions, "COUNTED_IN", 20.0)
+        with ThreadPoolExecutor(1) as pool:
+            pressed = pool.submit(site.post, "/retry", data=fields)
+            goes_on.set()
+            assert "1 deal is tried again" in words_of(pressed.result().text)
+        assert [one for _, one in site.app.ledger.requests("sandbox")] == [deal]
 
 
 @pytest.mark.parametrize("what", ["retry", "resync"])
@@ -472,9 +539,79 @@ def test_a_count_that_fails_leaves_the_last_one(site: Site, monkeypatch: pytest.
         assert "No deals yet" in site.get("/").text
 
 
+def test_connections_that_a_reload_takes_away_end_no_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, counted = world.app(), counting.count
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def count(*given: Any) -> counting.Snapshot:
+        begun.set()
+        assert goes_on.wait(20)
+        return counted(*given)
+
+    monkeypatch.setattr(counting, "count", count)
+    snapshots = counting.Snapshots(Serving(lambda: app, Beats(), ACTOR))
+    snapshots.of("sandbox", 0.0)
+    assert begun.wait(20)
+    # These wait for their turn, and are no longer there when it comes.
+    assert [snapshots.of(name, 0.0) for name in ("b", "c", "d")] == [None] * 3
+    goes_on.set()
+    wait_until(lambda: not _counting(), "the thread's end", 10)
+    assert snapshots._thread is None
+    assert set(snapshots._kept) == {"sandbox"}
+    assert snapshots.of("sandbox", 20) is not None
+
+
+def _counting() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "page-counts"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyError("no")])
+def test_whatever_ends_a_count_there_is_another(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    app, counted, fails = world.app(), counting.count, [error]
+
+    def count(*given: Any) -> counting.Snapshot:
+        if fails:
+            raise fails.pop()
+        return counted(*given)
+
+    def current() -> App:
+        if len(asked) == 1:
+            asked.append(1)
+            raise RuntimeError("a reload is under way")
+        asked.append(1)
+        return app
+
+    asked: list[int] = []
+    monkeypatch.setattr(counting, "FRESH", 0.0)
+    monkeypatch.setattr(counting, "REST", 0.0)
+    monkeypatch.setattr(counting, "count", count)
+    snapshots = counting.Snapshots(Serving(current, Beats(), ACTOR))
+    with caplog.at_level("WARNING"):
+        wait_until(lambda: snapshots.of("sandbox", 0.01) is not None, "a count after the failed ones", 20)
+    told = [getattr(one, "event", "") for one in caplog.records]
+    assert told.count("page_count_failed") == 2
+
+
+def test_a_thread_that_cannot_be_started_is_followed_by_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, start, refusals = world.app(), threading.Thread.start, [RuntimeError("can't start new thread")]
+
+    def refuse(thread: threading.Thread) -> None:
+        if refusals:
+            raise refusals.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    snapshots = counting.Snapshots(Serving(lambda: app, Beats(), ACTOR))
+    with pytest.raises(RuntimeError):
+        snapshots.of("sandbox")
+    assert snapshots.of("sandbox", 20) is not None
+
+
 def test_counts_are_made_by_one_thread_that_ends(site: Site) -> None:
     site.counted()
-    wait_until(lambda: not [one for one in threading.enumerate() if one.name == "page-counts"], "the thread's end", 10)
+    wait_until(lambda: not _counting(), "the thread's end", 10)
 
 
 # figures

@@ -11,8 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from connector import report
 from connector.core.identifiers import Kind, read_identifier
 from connector.core.model import Structure, fingerprint
-from connector.errors import ConnectorError, MappingError
+from connector.errors import ConnectorError, MappingError, TemporaryError
 from connector.report.making import made_by, making_of
+from connector.report.waiting import Cause
 from connector.sync import asks
 from connector.web.access import Visitor, visitor_of
 from connector.web.page.deals import Choice
@@ -24,6 +25,8 @@ CONSOLE = "https://console.aws.amazon.com/partnercentral/home"
 TRAIL = 200
 MOST_AT_ONCE = 5_000
 """Deals that one press of a button tries again."""
+COUNTED_IN = 5.0
+"""Seconds that a button waits for the first count of what it is about: another process may have shown it."""
 _SAID: Mapping[str, str] = {
     "retry": "It is tried again: the connector reads the record and goes on with it within seconds.",
     "resync": "It is read from Salesforce now; what has changed goes to AWS at once.",
@@ -108,11 +111,7 @@ def retry_all(desk: Desk, request: Request, form: Form) -> Response:
     catalog, app = desk.catalog(name), desk.app
     ids = None
     if key:
-        snapshot = desk.snapshots.of(name)
-        cause = snapshot.cause(key) if snapshot is not None else None
-        if cause is None:
-            raise NotThere("Nothing is held by that any more.", "The overview has what is held now.")
-        rows = app.ledger.brief(cause.numbers[:MOST_AT_ONCE])
+        rows = app.ledger.brief(_cause(desk, name, key).numbers[:MOST_AT_ONCE])
         ids = [row["salesforce_id"] for row in rows if row["status"] == "Held"]
     cleared = asks.retry(app.ledger, name, catalog, ids, desk.now, _person(request).actor)
     desk.snapshots.renew(name)
@@ -126,6 +125,17 @@ def retry_all(desk: Desk, request: Request, form: Form) -> Response:
         cure="Nothing more. What is held by something else comes back with its reason.",
         back=Choice(name).path(state="Held"),
     )
+
+
+def _cause(desk: Desk, name: str, key: str) -> Cause:
+    """What holds deals, as it was counted last. Raises NotThere, and TemporaryError while nothing is counted yet."""
+    snapshot = desk.snapshots.of(name, patience=COUNTED_IN)
+    if snapshot is None:
+        raise TemporaryError("What is held is still being counted.", "Press it again in some seconds.")
+    cause = snapshot.cause(key)
+    if cause is None:
+        raise NotThere("Nothing is held by that any more.", "The overview has what is held now.")
+    return cause
 
 
 def _known(desk: Desk, request: Request) -> tuple[str, str]:
@@ -146,7 +156,8 @@ def _person(request: Request) -> Visitor:
 def _done(desk: Desk, request: Request, name: str, what: str) -> Response:
     """To the deal by GET, so that loading the answer again asks for nothing again."""
     desk.snapshots.renew(name)
-    return RedirectResponse(f"{request.url.path.rpartition('/')[0]}?done={what}", status_code=303)
+    path = request.scope["raw_path"].decode("latin-1")
+    return RedirectResponse(f"{path.rpartition('/')[0]}?done={what}", status_code=303)
 
 
 def ask(desk: Desk, request: Request, form: Form) -> Response:

@@ -116,6 +116,6 @@ def _answer(desk: Desk, handler: Handler, request: Request, form: Form) -> Respo
         status = 503 if isinstance(error, TemporaryError) else 409
         return told(request, status, "That could not be done", error.message, error.cure)
     except Exception:
-        logger.exception("The page %s failed.", request.url.path, extra={"event": "page_failed"})
+        logger.exception("The page %s failed.", request.scope["path"], extra={"event": "page_failed"})
         words = "The page could not be made. The sync goes on."
         return told(request, 500, "Something went wrong", words, "The log has the details.")

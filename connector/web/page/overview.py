@@ -148,9 +148,10 @@ def _one(desk: Desk, request: Request, name: str) -> Response:
 def _show(desk: Desk, request: Request, views: Sequence[View], only: str = "", **values: Any) -> Response:
     template = "overview_live.html" if is_part(request) else "overview.html"
     is_counted = all(view.counts is not None for view in views)
-    query = f"?{request.url.query}" if request.url.query else ""
+    asked = request.scope["query_string"].decode("latin-1")
+    query = f"?{asked}" if asked else ""
     told = {
-        "here": f"{request.url.path}{query}",
+        "here": f"{request.scope['path']}{query}",
         "further": "",
         **values,
         "views": views,

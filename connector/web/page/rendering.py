@@ -34,7 +34,7 @@ def answer(request: Request, template: str, status: int = 200, **values: Any) ->
     if visitor is not None:
         visitor.session.is_needed = True
     found = _templates().get_template(template)
-    shown = found.render(visitor=visitor, is_part=is_part(request), path=request.url.path, **values)
+    shown = found.render(visitor=visitor, is_part=is_part(request), path=request.scope["path"], **values)
     return HTMLResponse(shown, status, {"vary": "HX-Request, Cookie"})
 
 

@@ -99,7 +99,8 @@ class Snapshots:
 
     def _want(self, name: str) -> None:
         self._wanted[name] = None
-        if self._thread is None:
+        # A thread that ended as none should, or that the system refused to start, is followed by another one.
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._count_all, name="page-counts", daemon=True)
             self._thread.start()
 
@@ -112,7 +113,8 @@ class Snapshots:
                     self._thread = None
                     return
                 del self._wanted[name]
-                kept = self._kept[name]
+                # Anew where a reload took the connection away meanwhile, and with it what was known of it.
+                kept = self._kept.setdefault(name, _Kept())
             began = time.monotonic()
             found = self._count(name, kept)
             took = time.monotonic() - began
@@ -122,16 +124,15 @@ class Snapshots:
                 self._counted.notify_all()
 
     def _count(self, name: str, kept: _Kept) -> Snapshot | None:
-        app = self._serving.app()
-        if name not in app.connections:
-            self._forget(app.connections)
-            return None
         try:
-            return count(app, name, kept.held)
+            app = self._serving.app()
+            if name in app.connections:
+                return count(app, name, kept.held)
+            self._forget(app.connections)
         except Exception as error:  # noqa: BLE001 (the page shows how old its counts are, and the sync goes on)
             extra = {"event": "page_count_failed", "connection": name}
             logger.warning("The page could not count %s: %s", name, error, extra=extra)
-            return None
+        return None
 
     def _forget(self, known: Mapping[str, object]) -> None:
         with self._counted:
