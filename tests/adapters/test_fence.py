@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from typing import Any
 
 import psycopg
 import pytest
 from ledger_facts import NOW, add, begin, deal
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from connector.adapters.ledger import Ledger, LostFence
 from connector.adapters.ledger import fence as fences
@@ -164,27 +165,73 @@ def test_a_worker_paused_in_its_transaction_is_cut_off(ledger: Ledger, monkeypat
         assert "terminating connection" in sleeping.result(timeout=30)
 
 
+def still_telling(paused: psycopg.Connection) -> None:
+    paused.pgconn.enter_pipeline_mode()
+    paused.pgconn.send_query_params(b"SELECT 1", None)
+
+
+def not_yet_listening(paused: psycopg.Connection) -> None:
+    paused.pgconn.send_query(b"SELECT repeat('more than any socket keeps ', 1000000)")
+
+
 @SERVER
+@pytest.mark.parametrize("stop", [still_telling, not_yet_listening])
 def test_a_worker_paused_in_the_middle_of_a_statement_is_cut_off(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, stop: Callable[[psycopg.Connection], None]
 ) -> None:
-    """Rows go to the server in packets. Between two of them it counts as at work, which no time limit ends."""
-    monkeypatch.setattr(fences, "_LONGEST_WAIT", text("SELECT set_config('lock_timeout', '1s', true)"))
+    """Rows travel in packets, both ways. Between two of them it counts as at work, which no time limit ends."""
+    monkeypatch.setattr(fences, "_BRIEFLY", text("SELECT set_config('lock_timeout', '1s', true)"))
     monkeypatch.setattr(fences, "IDLE", 0.5)
     fence = ledger.take_fence(ACCOUNT, "paused")
     url = ledger._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg.connect(url)) as paused:
         held = "SELECT epoch FROM fence WHERE account = %s AND epoch = %s FOR SHARE"
         assert paused.execute(held, (ACCOUNT, fence.epoch)).fetchone()
-        paused.pgconn.enter_pipeline_mode()
-        paused.pgconn.send_query_params(b"SELECT 1", None)
+        stop(paused)
         paused.pgconn.flush()
         assert ledger.take_fence(ACCOUNT, "successor").epoch == 2
 
 
 @SERVER
+def test_a_worker_paused_with_transactions_that_wait_for_each_other_is_cut_off_at_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would be granted its lock, and all its time to stand still, when the one before it has been ended."""
+    monkeypatch.setattr(fences, "_BRIEFLY", text("SELECT set_config('lock_timeout', '1500ms', true)"))
+    monkeypatch.setattr(fences, "IDLE", 1.0)
+    fence = ledger.take_fence(ACCOUNT, "paused")
+    url = ledger._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    held = (
+        "SELECT set_config('idle_in_transaction_session_timeout', '1s', true) FROM fence WHERE account = %s FOR SHARE"
+    )
+    with ExitStack() as stack:
+        threads = [stack.enter_context(closing(psycopg.connect(url))) for _ in range(6)]
+        for thread in threads:
+            assert thread.execute(held, (ACCOUNT,)).fetchone()
+            thread.pgconn.send_query(b"SELECT pg_advisory_xact_lock(736185)")
+            thread.pgconn.flush()
+        assert ledger.take_fence(ACCOUNT, "successor").epoch == fence.epoch + 1
+        with ledger._read() as connection:
+            assert not connection.exec_driver_sql("SELECT 1 FROM pg_locks WHERE objid = 736185").all()
+
+
+@SERVER
+def test_a_worker_paused_while_it_takes_or_gives_back_is_cut_off(ledger: Ledger) -> None:
+    seen: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: object) -> None:
+        if "UPDATE fence" in statement:
+            seen.append(connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one())
+
+    event.listen(ledger._engine, "before_cursor_execute", note)
+    ledger.release_fence(ledger.take_fence(ACCOUNT, "brief"), 1.0)
+    event.remove(ledger._engine, "before_cursor_execute", note)
+    assert seen == ["5s", "5s"]
+
+
+@SERVER
 def test_taking_does_not_wait_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fences, "_LONGEST_WAIT", text("SELECT set_config('lock_timeout', '300ms', true)"))
+    monkeypatch.setattr(fences, "_BRIEFLY", text("SELECT set_config('lock_timeout', '300ms', true)"))
     busy = ledger.fenced(ledger.take_fence(ACCOUNT, "busy"))
     with busy._write() as connection:
         connection.execute(text("SELECT 1"))

@@ -265,8 +265,10 @@ def test_trap_6_a_worker_that_was_paused_writes_nothing_and_takes_part_again(tmp
         for name in world.connections:
             for _ in range(4):
                 world.deal(name)
-        paused, other = world.start(), world.start()
-        wait_until(lambda: any(one.process == paused.name for one in world.witness.writes), "a write", 60)
+        workers = {worker.name: worker for worker in (world.start(), world.start())}
+        wait_until(lambda: bool(world.witness.writes), "a write", 60)
+        paused = workers.pop(world.witness.writes[0].process)  # one account: the other one may never come to write
+        (other,) = workers.values()
         paused.pause()
         world.wait_until_settled(90)
         written = len(world.witness.writes)

@@ -208,6 +208,24 @@ def test_trap_10_the_ticks_go_on_when_the_clock_is_set(
     assert desk.told == [("connected", "")]
 
 
+def test_trap_11_no_transaction_stays_open_between_two_messages(server: Engine) -> None:
+    """Whoever is paused before its COMMIT keeps the row of the tick, and each other one's ticks wait for it."""
+    spoken = (
+        "SELECT query FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name LIKE 'connector %' AND pid <> pg_backend_pid()"
+    )
+    desk, said = Desk(wanted=[ONE], heard=["at-one"]), set[str]()
+
+    def is_done() -> bool:
+        said.update(str(query) for (query,) in rows(server, spoken))
+        return desk.ticks >= 3 and desk.looks_at("one") >= 2
+
+    with serving(server, desk):
+        wait_until(is_done, "ticks and looks", 15)
+    assert len(said) > 1
+    assert not {query for query in said if query.startswith(("BEGIN", "COMMIT", "ROLLBACK"))}
+
+
 # what looks are promised
 
 

@@ -39,14 +39,22 @@ _CHECK = {
     ),
 }
 _END_STALLED = text(
-    "SELECT pg_terminate_backend(session.pid) FROM pg_stat_activity AS session JOIN pg_locks AS held USING (pid) "
-    "WHERE session.datname = current_database() AND held.relation = to_regclass('fence') AND held.granted "
-    "AND held.mode = 'RowShareLock' AND session.state = 'active' AND session.wait_event = 'ClientRead' "
-    "AND session.state_change < clock_timestamp() - make_interval(secs => :seconds)"
+    "SELECT pg_terminate_backend(session.pid) FROM pg_stat_activity AS session "
+    "WHERE session.datname = current_database() AND session.wait_event_type IN ('Client', 'Lock') "
+    "AND session.xact_start < clock_timestamp() - make_interval(secs => :seconds) AND session.pid IN ("
+    "SELECT pid FROM pg_locks WHERE granted AND relation = to_regclass('fence') "
+    "GROUP BY pid HAVING bool_and(mode = 'RowShareLock'))"  # who takes a fence or gives it back holds more
 )
-"""Ends those that hold a fence and stopped in the middle of telling the server what to do, as a process that is paused
-between two packets of many rows. To the server they are at work, so that no time limit of its own ends them."""
-_LONGEST_WAIT = text(f"SELECT set_config('lock_timeout', '{2 * IDLE:.0f}s', true)")
+"""Ends the transactions that hold a fence and have come to a stop, which no time limit of the server's own does soon.
+
+A process that is paused between two packets, of many rows or of an answer, counts as at work. And of a process that is
+paused with many transactions, each that waits for another gets what it waits for only when that one has been ended,
+and then has all its time before it.
+"""
+_BRIEFLY = text(
+    f"SELECT set_config('lock_timeout', '{2 * IDLE:.0f}s', true), "
+    f"set_config('idle_in_transaction_session_timeout', '{IDLE:.0f}s', true)"
+)
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -87,8 +95,7 @@ class Fences(Transactions):
 
     def _take(self, account: str, holder: str) -> Fence:
         with self._write() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(_LONGEST_WAIT)
+            self._hurry(connection)
             insert: Any = _INSERT[connection.dialect.name](FENCE).values(account=account, epoch=0, holder="")
             connection.execute(insert.on_conflict_do_nothing())
             query = select(FENCE.c.epoch, FENCE.c.released_at, FENCE.c.free_at).where(FENCE.c.account == account)
@@ -100,6 +107,11 @@ class Fences(Transactions):
         free_in = max((free_at - now).total_seconds(), 0.0) if is_told else None
         return Fence(account, before + 1, before, free_in)
 
+    def _hurry(self, connection: Connection) -> None:
+        """Neither wait for long nor keep others waiting."""
+        if self._engine.dialect.name == "postgresql":
+            connection.execute(_BRIEFLY)
+
     def _end_stalled(self) -> bool:
         """End the transactions that nobody carries on. Gives whether there were any."""
         if self._engine.dialect.name != "postgresql":
@@ -110,6 +122,7 @@ class Fences(Transactions):
     def release_fence(self, fence: Fence, free_in: float) -> None:
         """Tell the next holder in how many seconds a write may leave. Nothing, where the fence is lost already."""
         with self._write() as connection:
+            self._hurry(connection)
             now = _now(connection)
             released = {"released_at": now, "free_at": now + timedelta(seconds=free_in)}
             held = (FENCE.c.account == fence.account, FENCE.c.epoch == fence.epoch)

@@ -10,6 +10,8 @@ What its traps are, and what is done about each:
   put off, each is heard only by workers that can serve it, and what nobody takes is thrown away.
 * A worker ends without an error when the database goes away, so it is started again until somebody stops it.
 * A worker that was paused is forgotten, and what it does next fails: it registers anew.
+* Its pool begins a transaction for each statement, and a worker that is paused before the COMMIT keeps the row of the
+  tick, so that no other worker has ticks or rescues: each statement is a transaction here.
 * A job whose end could not be written stays under way for ever, its worker being alive: see ``hand``.
 * Its ticks go by a clock that may be set: they begin anew then.
 * Its table keeps every job unless it is told not to.
@@ -140,7 +142,12 @@ class _Session:
         self._loop.set_exception_handler(lambda _loop, _context: None)
         await (await psycopg.AsyncConnection.connect(**self._options)).close()
         connector = procrastinate.PsycopgConnector(
-            kwargs=self._options, min_size=1, max_size=6, timeout=PATIENCE, reconnect_timeout=PATIENCE
+            kwargs=self._options,
+            configure=_end_each_statement,
+            min_size=1,
+            max_size=6,
+            timeout=PATIENCE,
+            reconnect_timeout=PATIENCE,
         )
         self._app = procrastinate.App(connector=connector)
         self._app.task(name=LOOK)(self._task_of_look)
@@ -378,6 +385,14 @@ def options_of(engine: Engine) -> dict[str, Any]:
         "tcp_user_timeout": 20_000,
     }
     return {**kept_alive, **options}
+
+
+async def _end_each_statement(connection: Any) -> None:
+    """Let each statement be a transaction, as the engine means them.
+
+    Else one that is paused before it says COMMIT keeps its rows, and all others wait for it: for ever.
+    """
+    await connection.set_autocommit(True)
 
 
 def session_of(name: str) -> str:
