@@ -131,10 +131,11 @@ class ConnectionProtocol(H11Protocol):
         super().connection_made(transport)
 
     def shutdown(self) -> None:
-        super().shutdown()
+        if not self.transport.is_closing():
+            super().shutdown()
         if self.transport.is_closing():
             # An idle client does not answer TLS's goodbye; waiting for it would hold up the end.
-            self.transport.abort()
+            end_at_once(self.transport)
 
 
 class FaultInjection:
@@ -165,6 +166,13 @@ class FaultInjection:
 
         await self._app(scope, receive, keep)
         return answer
+
+
+def end_at_once(transport: asyncio.Transport) -> None:
+    """Drops the connection without a goodbye; one that was closed twice goes by itself."""
+    # A TLS transport forgets its protocol when it is closed twice, and abort() fails on Python's older patch releases.
+    with suppress(AttributeError):
+        transport.abort()
 
 
 def label_of(scope: Scope) -> str | None:
@@ -209,6 +217,8 @@ def _transport(scope: Scope) -> asyncio.Transport:
 
 def _drop(scope: Scope) -> None:
     transport = _transport(scope)
+    if transport.is_closing():
+        return
     connection: socket.socket | None = transport.get_extra_info("socket")
     if connection is not None:
         # Lingering for no time makes the kernel send a reset where it would have said goodbye.

@@ -21,7 +21,7 @@ import trustme
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connector.sandbox.faults import DOOR, ConnectionProtocol, FaultInjection, Faults
+from connector.sandbox.faults import DOOR, ConnectionProtocol, FaultInjection, Faults, end_at_once
 from connector.sandbox.partner_central.api import create_app as create_partner_central
 from connector.sandbox.partner_central.instants import Clock, utc_now
 from connector.sandbox.partner_central.service import PartnerCentral
@@ -185,7 +185,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
-            connection.transport.abort()
+            end_at_once(connection.transport)
         # Also those in the middle of a TLS farewell, which uvicorn no longer counts.
         for transport in list(getattr(asyncio.get_running_loop(), "_transports", {}).values()):
             transport.abort()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -187,6 +189,20 @@ def test_an_unseeded_sandbox_is_empty_and_stops_in_time(tmp_path: Path) -> None:
         assert time.monotonic() - started < 2
         with pytest.raises(requests.ConnectionError):
             session.get(f"{empty.url}/_sandbox/state", timeout=5)
+
+
+def test_it_stops_in_time_beside_a_client_that_never_says_goodbye(tmp_path: Path) -> None:
+    with Sandbox(directory=tmp_path, seed=False) as empty:
+        trust = ssl.create_default_context(cafile=str(empty.ca_bundle))
+        with (
+            socket.create_connection(("127.0.0.1", empty.port), timeout=5) as bare,
+            trust.wrap_socket(bare, server_hostname="localhost", suppress_ragged_eofs=False) as client,
+        ):
+            client.sendall(b"GET /_sandbox/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+            started = time.monotonic()
+            empty.stop()
+            assert time.monotonic() - started < 2
 
 
 def test_the_port_can_be_chosen_and_taken(sandbox: Sandbox, tmp_path: Path) -> None:
