@@ -8,9 +8,15 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
+from hypothesis import settings
 
 from tests import databases
 from tests.world import ENVIRONMENT, World, world
+
+# What fails must fail again, so the examples are the same in each run; `make prove` takes others, and many.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.register_profile("at length", max_examples=2000, database=None, deadline=None, print_blob=True)
+settings.load_profile("at length" if os.environ.get("CONNECTOR_PROVE") else "repeatable")
 
 
 @pytest.fixture(name="world")

@@ -31,6 +31,7 @@ PARTS = (
     "tests/sync/test_both_ways.py",
     "tests/sync/test_both_ways_inviting.py",
     "tests/fleet/test_instants.py",
+    "tests/core",
 )
 ALONE = ("tests/fleet/test_proofs.py",)
 """What has machines enough of its own, and measures time: nothing else runs beside it."""
@@ -67,7 +68,12 @@ def _options() -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, parts: Sequence[str], how: Sequence[str], report: Path) -> int:
     command = [sys.executable, "-m", "pytest", *how, "-q", *parts]
-    command += ["--junitxml", str(report), *(["-k", options.only] if options.only else [])]
+    command += [
+        f"--hypothesis-seed={options.seed}",
+        "--junitxml",
+        str(report),
+        *(["-k", options.only] if options.only else []),
+    ]
     environment = {**os.environ, "CONNECTOR_PROVE": "1", "CONNECTOR_SEED": str(options.seed)}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connector.core.diff import agree_on
 from connector.core.edits import Policy
-from connector.core.lifecycle import ReviewStatus, SyncStatus
+from connector.core.lifecycle import ReviewStatus, SyncStatus, has_begun
 from connector.core.model import (
     Association,
     Invitation,
@@ -361,13 +361,17 @@ def test_whatever_is_known(link: Link) -> None:
         assert not writes
     if link.presence != "flagged":
         assert not writes
-    if link.opportunity_id and link.review_status in set(STATUSES) - {"", "Pending Submission"}:
-        assert not writes
-    if link.opportunity_id and link.task is not None and link.task.status in {"IN_PROGRESS", "COMPLETE"}:
+    status, task_status = link.review_status, link.task.status if link.task is not None else ""
+    is_taken_up = bool(link.opportunity_id) and (has_begun(status) or task_status == "COMPLETE")
+    if is_taken_up:
+        assert not any(isinstance(action, Create | Submit) for action in planned)
+        if status not in {"Approved", "Action Required"}:
+            assert not writes
+    if link.opportunity_id and task_status == "IN_PROGRESS":
         assert not writes
     if link.opportunity_id or link.candidate_id:
         assert not any(isinstance(action, Create) for action in planned)
-    if link.mapped is None or (link.mapped.problems and link.mapped.submission is not None):
+    if link.mapped is None or (link.mapped.problems and link.mapped.submission is not None and not is_taken_up):
         assert not writes
     if link.next_try_at is not None and link.next_try_at > NOW:
         assert not writes
