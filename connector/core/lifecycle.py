@@ -50,6 +50,11 @@ def has_begun(review_status: str) -> bool:
     return review_status not in {"", ReviewStatus.PENDING}
 
 
+def has_moved_on(review_status: str) -> bool:
+    """Whether AWS reviews it or has decided, so that the task which submitted it is over, whatever was heard of it."""
+    return review_status not in {"", ReviewStatus.PENDING, ReviewStatus.SUBMITTED}
+
+
 class Verdict(StrEnum):
     """What becomes of an edit in Salesforce."""
 

@@ -312,12 +312,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """AWS refused this content (``fingerprint`` of what was mapped): nothing is sent until it changes."""
+    """AWS refused this content (``fingerprint`` of what was mapped): nothing is sent until it changes.
+
+    ``review_status`` is AWS's when it refused; what it refused of a submitted opportunity it may take in another one.
+    """
 
     action: str
     fingerprint: str
     message: str
     problems: tuple[Problem, ...] = ()
+    review_status: str = ""
 
     def to_json(self) -> Structure:
         return asdict(self)

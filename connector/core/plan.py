@@ -146,6 +146,10 @@ _MISSING = "Not pushed any more: Salesforce does not show this record to the con
 _AT_AWS = " What AWS has stays there, since AWS has no delete; close it in Partner Central if it should go."
 
 
+ASSOCIATING = frozenset({"AssociateOpportunity", "DisassociateOpportunity"})
+"""What refuses a solution or a product refuses just that: the rest of the record goes on."""
+_BEFORE_REVIEW = frozenset({"CreateOpportunity", "StartEngagementFromOpportunityTask"})
+
 OWNER, ADOPTION = "owner", "adoption"
 """The names, among ``Link.refusals``, of the assignee and of an opportunity that cannot be taken over."""
 
@@ -169,7 +173,8 @@ def plan_link(link: Link, policy: Policy, now: datetime) -> tuple[Action, ...]:
         return _new(link, link.mapped)
     if link.existing is None:
         return (Read(link.opportunity_id),)
-    if link.task is not None and link.task.status == TaskStatus.IN_PROGRESS:
+    is_working = link.task is not None and link.task.status == TaskStatus.IN_PROGRESS
+    if is_working and not lifecycle.has_moved_on(link.review_status):
         return (Wait("Submitted; AWS is working on it.", None, in_progress=True),)
     if is_submitted(link):
         return _after_submission(link, link.mapped, policy, now)
@@ -177,12 +182,20 @@ def plan_link(link: Link, policy: Policy, now: datetime) -> tuple[Action, ...]:
 
 
 def _open_operation(link: Link, operation: Operation, now: datetime) -> Action:
-    if link.presence != "flagged" and not operation.ambiguous:
+    if not operation.ambiguous and (link.presence != "flagged" or _is_taken_back(link, operation)):
         return Drop(operation)
     later = operation.next_attempt_at
     if later is not None and later > now:
         return Wait(f"{operation.action} is tried again. {operation.error}".strip(), later, in_progress=True)
     return Resume(operation)
+
+
+def _is_taken_back(link: Link, operation: Operation) -> bool:
+    """Whether it is an invitation that the record no longer asks for like that."""
+    if operation.action != "CreateEngagementInvitation" or link.mapped is None:
+        return False
+    asked = (operation.intent.get("key"), operation.intent.get("fingerprint"))
+    return asked not in [(one.key, one.fingerprint) for one in link.mapped.invitations]
 
 
 def _stopped(link: Link) -> Stop:
@@ -259,26 +272,36 @@ def _after_submission(link: Link, mapped: Mapped, policy: Policy, now: datetime)
         return (Hold(told(unreadable), unreadable),)
     if link.base is None:  # somebody else's: what both sides agree on has to be read first
         return (Read(link.opportunity_id),)
+    refusal = refusal_in_review(link, mapped)
     if link.review_status == ReviewStatus.PENDING:
         link = link.with_review_status("")  # AWS has yet to move it on
     found = edits.judge(link, mapped, policy, now.date())
-    refused = _refused(link, mapped)
-    if found.is_to_send and not is_whole(link.existing) and refused is None:
+    associates = refusal is None
+    updates = refusal is None or refusal.action in ASSOCIATING
+    if ((associates and found.is_to_send) or (updates and found.send)) and not is_whole(link.existing):
         return (Read(link.opportunity_id),)
     acts: list[Action] = []
-    if refused is None:  # attach first: a later stage may need the new solution, and AWS keeps the last one
+    if associates:  # attach first: a later stage may need the new solution, and AWS keeps the last one
         acts += map(Attach, found.attach)
+    if updates:
         acts += [Update(found.send)] if found.send else []
+    if associates:
         acts += map(Detach, found.detach)
+    if updates:
         acts += _assign(link, mapped)
     acts += _inviting(link, mapped)
-    return (*acts, _resting(link, mapped, found, refused))
+    return (*acts, _resting(link, mapped, found, refusal))
 
 
-def _refused(link: Link, mapped: Mapped) -> Hold | None:
-    """What AWS refused of this very content."""
+def refusal_in_review(link: Link, mapped: Mapped) -> Refusal | None:
+    """What AWS refused of this very content since it was submitted, in the review status that it still has.
+
+    What it refused before it had the opportunity, or of its submission, is over: it has it now, whoever sent it.
+    """
     refusal = _standing(link.refusal, mapped.fingerprint)
-    return Hold(f"{review_words(link)} {refusal.message}", refusal.problems) if refusal is not None else None
+    if refusal is None or refusal.action in _BEFORE_REVIEW:
+        return None
+    return refusal if refusal.review_status in {"", link.review_status} else None
 
 
 def _assign(link: Link, mapped: Mapped) -> tuple[Action, ...]:
@@ -299,11 +322,11 @@ def _inviting(link: Link, mapped: Mapped) -> tuple[Action, ...]:
     return tuple(map(Invite, invitations.judge(link, mapped).send))
 
 
-def _resting(link: Link, mapped: Mapped, found: Edits, refused: Hold | None) -> Rest:
+def _resting(link: Link, mapped: Mapped, found: Edits, refusal: Refusal | None) -> Rest:
     """Where a submitted link comes to rest once there is nothing more to send."""
     words = review_words(link)
-    if refused is not None:
-        return refused
+    if refusal is not None:
+        return Hold(f"{words} {refusal.message}", refusal.problems)
     mendable = tuple(held for held in found.held if not held.is_final or held.path == "LifeCycle.Stage")
     if mendable:
         queued = f" Waiting for AWS's review: {labels_of(found.queued, mapped)}." if found.queued else ""

@@ -70,6 +70,7 @@ def take_over(context: Context, link: Link, opportunity_id: str) -> Link:
             candidate_id="",
             existing=None,
             base=None,
+            refusal=None,
         )
 
 

@@ -15,13 +15,14 @@ from queue import SimpleQueue
 from connector import tracing
 from connector.core import plan
 from connector.core.model import Link
-from connector.core.plan import Wait
+from connector.core.plan import Action, Wait
 from connector.core.retry import next_attempt, next_look_up
 from connector.errors import ConnectorError, Halt, RecordError, StaleVersion, TemporaryError
 from connector.sync.context import Context
 from connector.sync.observe import has_observed, observe
 from connector.sync.perform import Rested, perform
 from connector.sync.rests import come_to_rest, next_action
+from connector.sync.second_look import look_at_many
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +115,10 @@ class _Queue:
         limit = QUEUE_PER_THREAD * context.in_flight + len(busy)
         due = [n for n in context.ledger.due(*context.key, context.now, limit, self._only) if n not in busy]
         waiting = {link.id: link for link in self._links}
-        new = context.ledger.links([number for number in due if number not in waiting])
-        planned = [(link, next_action(context, link)) for link in new]
+        new = [number for number in due if number not in waiting]
+        planned = self._plan(new)
+        if look_at_many(context, planned):
+            planned = self._plan(new)
         rested = [(link, action) for link, action in planned if plan.is_rest(action)]
         if rested:
             come_to_rest(context, rested)
@@ -124,6 +127,9 @@ class _Queue:
         self._links = deque(waiting[number] for number in due if number in waiting)
         self._read_at = context.clock.monotonic()
         return bool(due)
+
+    def _plan(self, numbers: Sequence[int]) -> list[tuple[Link, Action]]:
+        return [(link, next_action(self._context, link)) for link in self._context.ledger.links(numbers)]
 
 
 def _work(context: Context, link: Link) -> Link:

@@ -20,6 +20,7 @@ from connector.errors import AccessDenied
 from connector.ports import Clock, FieldInfo, Ledger, PartnerCentral, Salesforce
 from connector.sync import inbound
 from connector.sync.guards import Memory
+from connector.sync.readings import Readings
 
 _Fields: TypeAlias = Mapping[str, FieldInfo]
 ASK_AGAIN_SECONDS = 600.0
@@ -76,6 +77,7 @@ class Context:
     reads_per_day: int = 100_000
     creating: threading.Lock = field(default_factory=threading.Lock)
     guards: Memory = field(default_factory=Memory)
+    readings: Readings = field(default_factory=Readings)
     stopping: threading.Event = field(default_factory=threading.Event)
     submitted: threading.Event = field(default_factory=threading.Event)
     moved: Callable[[], None] = _unwatched

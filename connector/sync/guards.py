@@ -111,6 +111,11 @@ def may_create(context: Context, link: Link) -> Wait | None:
     return None if is_released(context, link, now=True) else refused
 
 
+def has_room(context: Context) -> bool:
+    """Whether no limit on creates stood in the way when one was last looked at."""
+    return context.guards.stopped is None and "day" not in context.guards.told
+
+
 def may_invite(context: Context, link: Link) -> Wait | None:
     """None where a partner may be invited for this link; else why not. Call it under ``context.creating``, as above."""
     guard = _invitations_today(context.ledger, context.name, context.limits, context.now)

@@ -167,7 +167,9 @@ def learned_from_task(context: Context, link: Link, task: Task, started_by: Oper
     changes["submitted"] = submitted
     if task.status != TaskStatus.FAILED:
         if started_by is not None:
-            changes["attempts"], changes["poll_at"] = 0, context.now + CONFIRM_AFTER
+            changes["poll_at"] = context.now + CONFIRM_AFTER
+            if link.task is None:  # else it goes on with those that failed: this one may fail as well, a moment later
+                changes["attempts"] = 0
         return changes
     attempts = link.attempts + 1
     changes["attempts"], changes["poll_at"] = attempts, None

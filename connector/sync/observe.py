@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from connector.core.lifecycle import TaskStatus, has_begun
+from connector.core.lifecycle import TaskStatus, has_begun, has_moved_on
 from connector.core.model import Link, Structure, Task
 from connector.core.retry import next_poll
 from connector.ports import LinkChanges
@@ -114,7 +114,9 @@ def _learned(context: Context, link: Link, task: Task | None) -> Learned:
     """The link, what its task tells, and whether it has to be planned again or where it comes to rest."""
     if task is None or task.status == TaskStatus.IN_PROGRESS:
         started = (task or link.task).start_time if (task or link.task) else ""  # type: ignore[union-attr]
-        changes: LinkChanges = {"poll_at": context.now + timedelta(seconds=next_poll(_age(started, context.now)))}
+        later = context.now + timedelta(seconds=next_poll(_age(started, context.now)))
+        # AWS may no longer list the task of what it reviews.
+        changes: LinkChanges = {"poll_at": None if has_moved_on(link.review_status) else later}
         is_news = task is not None and task != link.task
         if is_news:
             changes["task"] = task

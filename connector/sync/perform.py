@@ -16,7 +16,7 @@ from connector.core import diff, edits
 from connector.core.audit import in_codes
 from connector.core.edits import Edits
 from connector.core.invitations import subject_of
-from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
+from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun, has_moved_on
 from connector.core.model import Link, Mapped, Operation, Refusal, Structure, fingerprint
 from connector.core.plan import (
     OWNER,
@@ -36,11 +36,13 @@ from connector.core.plan import (
     Wait,
     is_rest,
     is_submitted,
+    refusal_in_review,
 )
 from connector.core.retry import next_attempt
 from connector.core.sentences import told
 from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConflict, TemporaryError, Throttled
 from connector.ports import Begin, LinkChanges, Rest
+from connector.sync import second_look
 from connector.sync.adoption import find_earlier, take_over
 from connector.sync.ahead import Ahead, Instant, instant_of
 from connector.sync.context import Context
@@ -95,7 +97,8 @@ def _read(context: Context, link: Link, action: Read) -> Link:
         status = str((existing.get("LifeCycle") or {}).get("ReviewStatus") or "")
         is_over = newest.status == TaskStatus.FAILED or has_begun(status)
         changes["task"] = newest
-        changes["poll_at"] = None if is_over and newest.status != TaskStatus.IN_PROGRESS else context.now
+        is_over = has_moved_on(status) or (is_over and newest.status != TaskStatus.IN_PROGRESS)
+        changes["poll_at"] = None if is_over else context.now
         if link.aws is None and has_begun(status):  # what was taken over is followed from here on
             changes["refresh_at"] = context.now
     return context.ledger.change(link, context.now, **changes)
@@ -107,25 +110,31 @@ def _create(context: Context, link: Link, action: Create) -> Outcome:
         return earlier
     token = str(uuid.uuid4())
     begin = Begin("CreateOpportunity", {"ClientToken": token, **action.body}, token)
-    return _begin_counted(context, link, begin, may_create)
+    return _begin_counted(context, link, action, begin, may_create)
 
 
 def _begin_counted(
-    context: Context, link: Link, begin: Begin, may_begin: Callable[[Context, Link], Wait | None]
+    context: Context,
+    link: Link,
+    action: Create | Invite,
+    begin: Begin,
+    may_begin: Callable[[Context, Link], Wait | None],
 ) -> Outcome:
-    """Make a call that a limit counts, unless ``may_begin`` puts it off."""
+    """Make a call that a limit counts, unless ``may_begin`` puts it off or the record was read too long ago."""
     with ExitStack() as counting:
         # Until it is written ahead, when the limits see it: of two, only one may be the last that is allowed.
         counting.enter_context(context.creating)
         put_off = may_begin(context, link)
         if put_off is not None:
             return put_off
+        if not second_look.is_due(context, link, action):
 
-        def write_ahead(known: Link) -> Link:
-            with counting:
-                return context.ledger.begin(known, begin, context.now)
+            def write_ahead(known: Link) -> Link:
+                with counting:
+                    return context.ledger.begin(known, begin, context.now)
 
-        return _send(context, link, begin, write_ahead)
+            return _send(context, link, begin, write_ahead)
+    return second_look.look_again(context, link)
 
 
 def _update(context: Context, link: Link, action: Update) -> Outcome:
@@ -133,8 +142,8 @@ def _update(context: Context, link: Link, action: Update) -> Outcome:
     assert link.mapped is not None
     existing, found = _judged_afresh(context, link, link.mapped)
     changes = found.send
-    # What was submitted may need the association first; a draft is associated last.
-    if not changes or (found.attach and is_submitted(link)):
+    # What was submitted may need the association first, unless AWS refused that; a draft is associated last.
+    if not changes or (found.attach and is_submitted(link) and refusal_in_review(link, link.mapped) is None):
         return context.ledger.change(link, context.now, **seen_whole(context, link, existing))
     shape = context.partner_central.input_shape("UpdateOpportunity")
     body = diff.body_of_update(existing, changes, shape, link.base)
@@ -185,10 +194,12 @@ def _invite(context: Context, link: Link, action: Invite) -> Outcome:
     body = {"ClientToken": token, "EngagementIdentifier": engagement_id, "Invitation": invitation.body}
     intent = {"key": invitation.key, "receiver": invitation.receiver, "fingerprint": invitation.fingerprint}
     begin = Begin("CreateEngagementInvitation", body, token, intent)
-    return _begin_counted(context, link, begin, may_invite)
+    return _begin_counted(context, link, action, begin, may_invite)
 
 
 def _submit(context: Context, link: Link, action: Submit) -> Outcome:
+    if second_look.is_due(context, link, action):
+        return second_look.look_again(context, link)
     if link.task is not None:
         newest = (tasks_of(context, link.opportunity_id) or [link.task])[-1]
         if newest.task_id != link.task.task_id or newest.status != TaskStatus.FAILED:
@@ -266,7 +277,7 @@ def _bear(context: Context, link: Link, error: ConnectorError, was_ambiguous: bo
     """Record an operation that brought no answer, or a refusal. What an earlier attempt left unclear stays unclear."""
     operation = _operation_of(link)
     if isinstance(error, StaleVersion):
-        return context.ledger.fail(link, str(error), context.now, codes="changed at AWS meanwhile", existing=None)
+        return _plan_anew(context, link, error)
     if isinstance(error, SyncConflict):
         return _bear_conflict(context, link, error)
     if isinstance(error, RecordError):
@@ -312,6 +323,16 @@ def _then(context: Context, link: Link, action: Action) -> Begin | Rest | None:
     return _begin_of(link, action) if may_act(context, link, action) is None else None
 
 
+def _plan_anew(context: Context, link: Link, error: StaleVersion) -> Link:
+    """AWS's record is another one than what the update was made from: at once, and with growing pauses after that."""
+    attempts = link.attempts + 1
+    later = next_attempt(attempts - 1, context.now) if attempts > 1 else None
+    if later is not None:
+        log_operation(context, link, _operation_of(link), "AWS reports a change again and again", logging.WARNING)
+    changes: LinkChanges = {"existing": None, "attempts": attempts, "next_try_at": later}
+    return context.ledger.fail(link, str(error), context.now, codes="changed at AWS meanwhile", **changes)
+
+
 def _bear_conflict(context: Context, link: Link, error: SyncConflict) -> Link:
     """A conflict may be our own earlier attempt. It is looked up, never repeated blindly, and told after a while."""
     operation = _operation_of(link)
@@ -333,7 +354,8 @@ def _refuse(context: Context, link: Link, error: RecordError) -> Link:
     details = tuple(replace(detail, field="") for detail in error.details) if related else error.details
     problems = to_problems(context, link.mapped, details, fallback)
     message = told(problems) if problems else str(error)
-    changes: LinkChanges = {"refusal": Refusal(operation.action, link.mapped.fingerprint, message, problems)}
+    refusal = Refusal(operation.action, link.mapped.fingerprint, message, problems, link.review_status)
+    changes: LinkChanges = {"refusal": refusal}
     if operation.action != "CreateOpportunity":
         changes["existing"] = None
     log_operation(
@@ -361,6 +383,8 @@ def _refuse_part(context: Context, link: Link, error: RecordError) -> Link:
 def _resume(context: Context, link: Link, action: Resume) -> Outcome:
     """An operation is open from an earlier attempt or an earlier life of this process."""
     operation = action.operation
+    if second_look.is_due(context, link, action):
+        return second_look.look_again(context, link)
     if operation.ambiguous and (found := LOOK_UP[operation.action](context, link, operation)) is not None:
         return found
     begin = Begin(operation.action, operation.body, operation.client_token, operation.intent)
@@ -369,8 +393,10 @@ def _resume(context: Context, link: Link, action: Resume) -> Outcome:
 
 def _drop(context: Context, link: Link, action: Drop) -> Link:
     log_operation(context, link, action.operation, "dropped, it was never carried out", logging.INFO)
-    words = "The record is no longer to be pushed; this was never carried out."
-    return context.ledger.fail(link, words, context.now, codes=f"the record is {link.presence}", is_dropped=True)
+    is_shared = link.presence == "flagged"
+    words = f"The {'invitation' if is_shared else 'record'} is no longer to be pushed; this was never carried out."
+    codes = "the invitation was taken back" if is_shared else f"the record is {link.presence}"
+    return context.ledger.fail(link, words, context.now, codes=codes, is_dropped=True)
 
 
 def _operation_of(link: Link) -> Operation:

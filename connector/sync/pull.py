@@ -106,6 +106,7 @@ def pull_ids(context: Context, salesforce_ids: Sequence[str], asked: Mapping[str
     with guards.looking(context):
         changed = store(context, admission.storable(context, wanted, records), asked)
     changed += _note_absent(context, [salesforce_id for salesforce_id in wanted if salesforce_id not in found])
+    context.readings.note(wanted, context.clock.monotonic())
     return Pulled(len(wanted), changed)
 
 
@@ -124,6 +125,7 @@ def store(context: Context, records: Iterable[Structure], asked: Mapping[str, St
     if not entries:
         return 0
     yield_to_edits(context, {salesforce_id: shown for salesforce_id, _, _, shown in entries})
+    context.readings.note((salesforce_id for salesforce_id, *_ in entries), context.clock.monotonic())
     reasons = Reasons(_causes(context, page), asked)
     changed = _keep(context, entries, _flagged_at(context, page), reasons)
     if changed < len(entries):

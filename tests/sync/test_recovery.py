@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from connector.core import retry
+from connector.sandbox.partner_central import service as serving
+from connector.sandbox.partner_central.errors import ServiceError
 from connector.sandbox.partner_central.records import TaskScript
-from connector.sync import Context, advance, lookup, observe, pull, write_back
+from connector.sync import Context, advance, learn, lookup, observe, pull, write_back
 from connector.sync.settle import settle
 from tests import audit
 from tests.audit import Deal
@@ -290,6 +293,26 @@ def test_a_complete_task_that_fails_a_moment_later_is_started_again(world: World
     assert len(tokens) == 2, "a new attempt has a token of its own"
 
 
+@pytest.mark.parametrize(
+    ("after", "premature"), [(0.0, False), (0.02, False), (0.02, True)], ids=["at once", "soon", "after COMPLETE"]
+)
+def test_a_task_that_fails_again_and_again_is_told_in_the_end(world: World, after: float, premature: bool) -> None:
+    deal = world.opportunity()
+    script = TaskScript(after=after, reason="EngagementConflict", message="in conflict", premature=premature)
+    for _ in range(2 * retry.ATTEMPTS_OF_A_TASK):
+        world.sandbox.service.script_tasks(script)
+    with mock.patch.object(learn, "next_attempt", lambda attempts, now, asked=0.0: now + timedelta(seconds=0.05)):
+        context = world.settle(deal)
+
+        def is_held() -> bool:
+            settle(context, [deal], patience=timedelta(seconds=2))
+            return bool(world.record(deal)["AWS_Sync_Status__c"] == "Held")
+
+        wait_until(is_held, "a person to be asked", 30)
+    assert sum(entry.operation == START for entry in world.ours) == retry.ATTEMPTS_OF_A_TASK
+    assert "EngagementConflict" in str(world.record(deal)["AWS_Sync_Message__c"])
+
+
 def test_a_complete_task_that_a_person_has_to_mend_is_told(world: World) -> None:
     deal = world.opportunity()
     script = TaskScript(after=0.02, reason="OpportunityValidationFailed", message="no", premature=True)
@@ -298,6 +321,63 @@ def test_a_complete_task_that_a_person_has_to_mend_is_told(world: World) -> None
     world.settle()
     assert world.record(deal)["AWS_Sync_Status__c"] == "Held"
     assert world.record(deal)["AWS_Task_Status__c"] == "FAILED"
+
+
+def test_what_another_tool_submitted_after_all_is_followed(world: World) -> None:
+    """Our submission failed; somebody sent it from Partner Central, and AWS approved it."""
+    deal, draft = draft_refused(world)
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Held"
+    submission = {"InvolvementType": "Co-Sell", "Visibility": "Full"}
+    world.by_hand(START, {"ClientToken": "tool", "Identifier": draft, "AwsSubmission": submission})
+    for status in ("In review", "Approved"):
+        world.sandbox.service.review(draft, status)
+    retried_by_nobody = world.settle()
+    settle(retried_by_nobody, [deal], patience=timedelta(seconds=2))
+    shown = world.record(deal)
+    assert (shown["AWS_Sync_Status__c"], shown["AWS_Review_Status__c"]) == ("Synced", "Approved")
+    assert "failed" not in shown["AWS_Sync_Message__c"]
+
+
+def test_what_aws_refused_to_create_is_submitted_once_somebody_has_created_it(world: World) -> None:
+    deal = world.opportunity()
+    refused = ServiceError(
+        "ValidationException",
+        "",
+        Reason="BUSINESS_VALIDATION_EXCEPTION",
+        ErrorList=[{"Code": "INVALID_VALUE", "FieldName": "customer.account.companyName", "Message": "Embargoed."}],
+    )
+    with mock.patch.dict(serving.OPERATIONS, {"CreateOpportunity": mock.Mock(side_effect=refused)}):
+        world.settle(deal)
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Held"
+    draft_of(world, deal)
+    judge(world, world.settle(), Deal(deal))
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_a_task_that_aws_no_longer_lists_does_not_hold_up_what_it_approved(world: World) -> None:
+    deal = world.opportunity()
+    world.sandbox.service.script_tasks(TaskScript(after=0.3))
+    context = world.context()
+    for verb in (pull, observe, advance, write_back):
+        verb(context)
+    link = context.ledger.find(*context.key, deal)
+    assert link is not None
+    assert link.task is not None
+    assert link.task.status == "IN_PROGRESS"
+    wait_until(lambda: world.sandbox.service.tasks()[0]["TaskStatus"] == "COMPLETE", "the task to end", 10)
+    nothing = mock.Mock(return_value={"TaskSummaries": []})
+    with mock.patch.dict(serving.OPERATIONS, {"ListEngagementFromOpportunityTasks": nothing}):
+        for status in ("In review", "Approved"):
+            world.sandbox.service.review(link.opportunity_id, status)
+        settle(context, None, patience=timedelta(seconds=1))
+        assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+        world.edit(deal, NextStep="Sign it")
+        settle(context, [deal], patience=timedelta(seconds=2))
+        link = context.ledger.find(*context.key, deal)
+        assert link is not None
+        assert context.ledger.polls_due(*context.key, context.now + timedelta(days=1), 9) == [], "it is asked no more"
+    (found,) = world.at_aws(deal)
+    assert found["LifeCycle"]["NextSteps"] == "Sign it"
 
 
 # Updates.

@@ -18,6 +18,8 @@ from connector.core.mapping import CompiledMapping, compile_mapping
 from connector.core.model import Operation
 from connector.mapping_files import transforms
 from connector.resources import packaged
+from connector.sandbox.partner_central import service as serving
+from connector.sandbox.partner_central.errors import ServiceError
 from connector.sandbox.partner_central.records import TaskScript
 from connector.sandbox.partner_central.service import Entry
 from connector.sync import Context, advance, follow_tasks, observe, pull, refresh, write_back
@@ -687,3 +689,59 @@ def test_what_an_update_leaves_out_is_not_believed_to_stay(world: World) -> None
 def whole_of(world: World, deal: str) -> dict[str, Any]:
     """GetOpportunity's answer."""
     return world.context().partner_central.call("GetOpportunity", {"Identifier": id_of(world, deal)})
+
+
+def test_a_conflict_that_does_not_end_is_met_with_growing_pauses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    deal = reviewed(world)
+    context = vars(world)["connector"]
+    conflict = mock.Mock(side_effect=ServiceError("ConflictException", "It was changed meanwhile."))
+    before = count(world)
+    monkeypatch.setattr(retry, "FIRST_DELAY", 3600.0)
+    with mock.patch.dict(serving.OPERATIONS, {UPDATE: conflict}):
+        world.edit(deal, NextStep="Sign")
+        pull(context)
+        advance(context)
+    assert [entry.operation for entry in written(world, before)] == [UPDATE, UPDATE], "once more, and then a pause"
+    link = context.ledger.find(*context.key, deal)
+    assert link.next_try_at > context.now + timedelta(minutes=10)
+    context.ledger.wake(*context.key, [deal], context.now, "a test")
+    run(world)
+    assert at_aws(world, deal, "LifeCycle.NextSteps") == "Sign"
+    assert context.ledger.find(*context.key, deal).attempts == 0
+
+
+def test_a_product_that_aws_refuses_now_holds_up_no_fix_and_is_tried_in_another_status(world: World) -> None:
+    deal = reviewed(world, "Action Required", "Say more about the problem.")
+    entry = {"Code": "ACTION_NOT_PERMITTED", "FieldName": "relatedEntityIdentifier", "Message": "Not now."}
+    refusal = ServiceError("ValidationException", "", Reason="BUSINESS_VALIDATION_EXCEPTION", ErrorList=[entry])
+    fix = "All of it moves in spring, at last, and for good."
+    with mock.patch.dict(serving.OPERATIONS, {ATTACH: mock.Mock(side_effect=refusal)}):
+        before = count(world)
+        world.edit(deal, AWS_Product_Codes__c="AmazonEC2Linux", AWS_Business_Problem__c=fix)
+        run(world)
+        assert at_aws(world, deal, "Project.CustomerBusinessProblem") == fix
+        assert at_aws(world, deal, "LifeCycle.ReviewStatus") == "Submitted"
+        assert sum(one.operation == ATTACH for one in written(world, before)) <= 2
+    review(world, deal, "Approved")
+    run(world)
+    run(world)
+    assert at_aws(world, deal, "RelatedEntityIdentifiers.AwsProducts") == ["AmazonEC2Linux"]
+    assert status(world, deal) == "Synced"
+
+
+def test_a_product_that_aws_refuses_is_told_and_not_sent_again_and_again(world: World) -> None:
+    deal = reviewed(world)
+    entry = {"Code": "ACTION_NOT_PERMITTED", "FieldName": "relatedEntityIdentifier", "Message": "Not now."}
+    refusal = ServiceError("ValidationException", "", Reason="BUSINESS_VALIDATION_EXCEPTION", ErrorList=[entry])
+    with mock.patch.dict(serving.OPERATIONS, {ATTACH: mock.Mock(side_effect=refusal)}):
+        first = edited(world, deal, AWS_Product_Codes__c="AmazonEC2Linux")
+        assert status(world, deal) == "Held"
+        assert "Not now." in message(world, deal)
+        before = count(world)
+        for _ in range(3):
+            run(world)
+        assert written(world, before) == []
+        more = edited(world, deal, NextStep="Sign")
+    assert at_aws(world, deal, "LifeCycle.NextSteps") == "Sign"
+    assert status(world, deal) == "Held"
+    assert [[one.operation for one in part].count(ATTACH) for part in (first, more)] == [1, 2]
