@@ -12,7 +12,7 @@ import click
 
 from connector import __version__
 from connector.commands.options import Commands, reading_options, shared_options, told
-from connector.commands.session import DONE, EDIT, open_app
+from connector.commands.session import DONE, EDIT, open_app, print_json
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -325,9 +325,9 @@ def db_upgrade(config: Path | None, connection: str | None, log_level: str | Non
 
 
 @db.command("current")
-@shared_options
+@reading_options
 @told
-def db_current(config: Path | None, connection: str | None, log_level: str | None) -> int:
+def db_current(as_json: bool, config: Path | None, connection: str | None, log_level: str | None) -> int:
     """The revision the database is at, and the one this version needs."""
     from connector.adapters.ledger import schema
     from connector.resources import packaged
@@ -335,7 +335,10 @@ def db_current(config: Path | None, connection: str | None, log_level: str | Non
     app = open_app(config, connection, log_level)
     now = schema.current(app.engine) if app.has_ledger else ""
     newest = schema.newest(app.engine, packaged("migrations"))
-    click.echo(f"The database is at revision {now or 'none'}; this version needs {newest}.")
+    if as_json:
+        print_json({"revision": now or None, "needed": newest})
+    else:
+        click.echo(f"The database is at revision {now or 'none'}; this version needs {newest}.")
     return DONE if now == newest else EDIT
 
 

@@ -60,7 +60,8 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, replacement in (
         (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", REMOVED),
         (r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?)[^\r\n'\"]+", rf"\1{REMOVED}"),
-        (r"(?i)\b(bearer|oauth)\s+[A-Za-z0-9!._~+/=-]{8,}", rf"\1 {REMOVED}"),
+        # After oauth a token has a digit: our own sentences speak of OAuth settings.
+        (r"(?i)\b(bearer|oauth(?=\s+[A-Za-z!._~+/=-]*\d))\s+[A-Za-z0-9!._~+/=-]{8,}", rf"\1 {REMOVED}"),
         (r"\b00D[A-Za-z0-9]{12,15}![A-Za-z0-9._-]+", REMOVED),
         (rf"(?i)\b((?:{LABELS})['\"]?\s*[:=]\s*['\"]?)[^\s'\"&,;}}]+", rf"\1{REMOVED}"),
         (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", REMOVED),

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from connector.commands.resync import Forecast
+from connector.commands.choice import Choice
+from connector.commands.resync import Forecast, resync
 from connector.sync.settle import Progress
 from tests.world import ENVIRONMENT, World, wait_until
 
@@ -115,6 +116,34 @@ def test_resync_settles_one_record_and_writes_nothing_the_second_time(world: Wor
     assert again.returncode == 0
     assert json.loads(again.stdout)["records"][0]["status"] == "Synced"
     assert world.calls[:2] == before[:2]
+
+
+def code_of(world: World, deal: str, *, as_json: bool) -> int:
+    """The exit code of ``connector resync ID``, in this process."""
+    return resync(world.app(), Choice((deal,), False, None, None), as_json=as_json)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_resync_ends_with_one_for_what_waits_for_a_person_only(
+    world: World, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    world.write_config("    limits: {creates_per_pass: 1}\n")
+    reviewed = world.opportunity()
+    world.settle()
+    world.sandbox.service.review(world.at_aws(reviewed)[0]["Id"], "In review")
+    world.edit(reviewed, Name="Edited while AWS reviews")
+    assert code_of(world, reviewed, as_json=as_json) == 0
+    assert "Pending" in capsys.readouterr().out
+    held = world.opportunity(AWS_Business_Problem__c="short")
+    assert code_of(world, held, as_json=as_json) == 1
+    assert "Held" in capsys.readouterr().out
+    stopped, _ = world.opportunity(), world.opportunity()
+    world.settle()
+    assert code_of(world, stopped, as_json=as_json) == 1
+    told = capsys.readouterr().out
+    assert "Pending" in told
+    assert "Held" not in told
+    assert world.at_aws(stopped) == []
 
 
 def test_plan_writes_nothing_and_a_saved_plan_is_applied_exactly(world: World) -> None:
@@ -220,6 +249,24 @@ def test_status_and_show_tell_what_waits(world: World) -> None:
     assert "Salesforce shows no Opportunity 006000000000099AAA" in unknown.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_resync_that_is_told_to_stop_says_that_it_is_not_done(world: World, number: signal.Signals) -> None:
+    deals = [world.opportunity() for _ in range(3)]
+    world.sandbox.faults.add(on="CreateOpportunity", at="after", do="hang", seconds=3.0, times=None)
+    environment = {**os.environ, **ENVIRONMENT, "CONNECTOR_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)}
+    command = [*CONNECTOR, "resync", "--all"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=world.folder, env=environment, text=True, stdout=pipe, stderr=pipe) as process:
+        wait_until(lambda: any(world.at_aws(deal) for deal in deals), "the first to be under way")
+        process.send_signal(number)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 3, told
+    assert "run the same command again" in told
+    world.sandbox.faults.clear()
+    wait_until(lambda: run(world, "resync", "--all").returncode == 0, "the rest to be done", 60)
+    assert [len(world.at_aws(deal)) for deal in deals] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -305,7 +352,14 @@ def test_another_org_than_before_is_refused(world: World) -> None:
 
 def test_db_upgrade_and_current(world: World) -> None:
     world.without_ledger()
-    assert run(world, "db", "current").returncode == 2
+    nothing = run(world, "db", "current", "--json")
+    assert nothing.returncode == run(world, "db", "current").returncode == 2
+    needed = json.loads(nothing.stdout)["needed"]
+    assert json.loads(nothing.stdout) == {"revision": None, "needed": needed}
     assert "upgraded" in run(world, "db", "upgrade").stdout
     assert "up to date" in run(world, "db", "upgrade").stdout
-    assert run(world, "db", "current").returncode == 0
+    people = run(world, "db", "current")
+    assert people.stdout == f"The database is at revision {needed}; this version needs {needed}.\n"
+    made = run(world, "db", "current", "--json")
+    assert made.returncode == people.returncode == 0
+    assert json.loads(made.stdout) == {"revision": needed, "needed": needed}

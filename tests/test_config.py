@@ -200,6 +200,10 @@ def test_durations(home: Path, text: str, seconds: float) -> None:
         ("top", "path: x", "1:1: path is not a key of config.yaml."),
         ("top", "database: postgres://db.example/x", "database begins with postgres://, which is out of use."),
         ("top", "database: connector.db", "database must be a database URL."),
+        ("top", "database: mysql+pymysql://h/d", "database begins with mysql+pymysql://, which the connector does not"),
+        ("top", "database: mysql://h/d", "Write sqlite:///connector.db or postgresql+psycopg://user@host/database."),
+        ("top", "database: postgresql+psycopg2://h/d", "begins with postgresql+psycopg2://, which the connector does"),
+        ("top", "database: sqlite+aiosqlite:///x.db", "begins with sqlite+aiosqlite://, which the connector does not"),
         ("top", "web: {listen: 8720}", "1:7: web.listen must be text. Put it in quotes."),
         ("top", "web: {listen: '8720'}", "web.listen must be an address and a port. Write 127.0.0.1:8720, or off."),
         ("top", "web: {listen: '127.0.0.1:99999'}", "web.listen must be an address and a port."),
@@ -398,6 +402,7 @@ def test_api_versions_that_are_accepted(home: Path, text: str) -> None:
         ("'sqlite:///:memory:'", "sqlite:///:memory:"),
         ("sqlite://", "sqlite://"),
         ("postgresql+psycopg://u:p@db.example/x", "postgresql+psycopg://u:p@db.example/x"),
+        ("postgresql://u:p@db.example/x", "postgresql://u:p@db.example/x"),
     ],
 )
 def test_an_embedded_database_lies_beside_the_config(home: Path, url: str, expected: str) -> None:
@@ -536,6 +541,15 @@ def test_a_value_from_the_environment_is_never_shown(home: Path, secret_key: str
     found = problems_of(home, text, {**ENVIRONMENT, "S": "tok-en-val-ue"})
     assert any(secret_key in line for line in found)
     assert "tok-en-val-ue" not in "".join(found)
+
+
+def test_a_refused_database_is_told_by_its_beginning_only(home: Path) -> None:
+    found = problems_of(
+        home, f"database: mysql+pymysql://person:${{DB}}@db.example/ledger\n{BASE}", {**ENVIRONMENT, "DB": "Horse-9"}
+    )
+    assert len(found) == 1
+    assert "begins with mysql+pymysql://, which" in found[0]
+    assert not [word for word in ("person", "Horse-9", "db.example", "ledger") if word in found[0]]
 
 
 PLANTED = """\

@@ -15,6 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from connector import log
+from connector.adapters.salesforce_login_errors import LOGIN_RULES
+from connector.core.catalogue.salesforce import CALLS, ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +120,9 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
         (f"{{'Authorization': 'Bearer {SESSION}'}}", SESSION),
         ("Authorization: AWS4-HMAC-SHA256 Credential=x, Signature=abcdef0123", "abcdef0123"),
         ("sent bearer abcdefghij.klm", "abcdefghij.klm"),
+        (f"Authorized by OAuth {SESSION}", SESSION),
+        ("sent oauth abc123defghi", "abc123defghi"),
+        ("sent OAuth  abcdefghijk-9", "abcdefghijk-9"),
         (f"session {SESSION} is over", SESSION),
         ("grant_type=client_credentials&client_secret=A1B2C3&x=1", "A1B2C3"),
         ('{"client_secret": "A1B2C3"}', "A1B2C3"),
@@ -180,6 +185,15 @@ def test_secrets_and_persons_are_removed_everywhere(text: str, secret: str) -> N
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert json.loads(logged(text))["message"] == text
+
+
+def test_our_own_sentences_about_salesforce_stay_whole() -> None:
+    rules = [(rule.message, rule.cure) for rule in LOGIN_RULES]
+    known = [(entry.sentence, entry.cure) for entry in (*ROWS, *CALLS)]
+    told = [" ".join(pair) for pair in (*rules, *known)]
+    assert any("OAuth settings in Salesforce" in text for text in told)
+    redaction = log.Redaction()
+    assert [text for text in told if redaction.clean(text) != text] == []
 
 
 @pytest.mark.parametrize("name", ["Authorization", "client_secret", "password", "access_token", "email", "phone"])

@@ -19,7 +19,7 @@ from connector.adapters.ledger import LedgerBusy
 from connector.app import App
 from connector.commands.choice import Choice
 from connector.commands.saved import read_plan, require_same
-from connector.commands.session import DONE, HELD, print_json
+from connector.commands.session import DONE, HALTED, HELD, print_json
 from connector.commands.tables import console, table
 from connector.core.audit import Entry, Event
 from connector.core.eta import Quota
@@ -34,10 +34,25 @@ RECOUNT = 10.0
 
 
 def resync(app: App, choice: Choice, *, as_json: bool) -> int:
-    """Settle the chosen records; exit code 1 when any of them is held."""
+    """Settle the chosen records; exit code 1 when any of them waits for a person.
+
+    That is one that is held, or one that is pending while a guard stands for a connection that was asked for. What
+    goes on by itself, such as an edit that waits until AWS has reviewed the record, gives 0; a run that was told to
+    stop gives 3.
+    """
     results = resync_quietly(app, choice)
     _print(results, as_json=as_json)
-    return HELD if any(result["status"] not in {"Synced", "Stopped"} for result in results) else DONE
+    if app.stopping.is_set():
+        console(stderr=True).print("Stopped before all was done. Nothing is lost: run the same command again.")
+        return HALTED
+    statuses = {result["status"] for result in results}
+    return HELD if "Held" in statuses or ("Pending" in statuses and _is_guarded(app)) else DONE
+
+
+def _is_guarded(app: App) -> bool:
+    """Whether a limit that waits for a person stands for any of the connections."""
+    contexts = app.contexts.values()
+    return any(guards.standing(one.ledger, one.name, one.limits, one.now) for one in contexts)
 
 
 def resync_quietly(app: App, choice: Choice) -> list[dict[str, Any]]:

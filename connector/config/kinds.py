@@ -1,6 +1,6 @@
 """The kinds of values that config.yaml has: durations, addresses, paths, ids; each with sentence and cure.
 
-Sentences never show the value: it may come from the environment.
+Sentences never show the value: it may come from the environment. Of a database's URL they show what is before ://.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ DEFAULT_MAPPING = "mappings/opportunity.yaml"
 SHIPPED_MAPPINGS = (DEFAULT_MAPPING, "mappings/invitations.yaml")
 UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=366)
+DATABASES = frozenset({"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"})
 EMBEDDED_DATABASE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)")
 
 
@@ -126,13 +127,18 @@ def to_proxy_url(text: str) -> str:
 
 
 def to_database_url(text: str, info: ValidationInfo) -> str:
-    """A SQLAlchemy URL; the path of an embedded database becomes absolute, from config.yaml's directory."""
+    """A SQLAlchemy URL of SQLite, or of PostgreSQL by way of psycopg.
+
+    The path of an embedded database becomes absolute, from config.yaml's directory.
+    """
     if text.startswith("postgres://"):
         raise refusal("begins with postgres://, which is out of use.", "Write postgresql+psycopg://.")
-    if not re.match(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?://", text):
-        raise refusal(
-            "must be a database URL.", "Write sqlite:///connector.db or postgresql+psycopg://user@host/database."
-        )
+    cure = "Write sqlite:///connector.db or postgresql+psycopg://user@host/database."
+    begins = re.match(r"([a-z][a-z0-9_]*(?:\+[a-z0-9_]+)?)://", text)
+    if begins is None:
+        raise refusal("must be a database URL.", cure)
+    if begins[1] not in DATABASES:
+        raise refusal(f"begins with {begins[0]}, which the connector does not use.", cure)
     match = EMBEDDED_DATABASE.fullmatch(text)
     return f"{match[1]}{_absolute(match[2], info)}{match[3]}" if match else text
 

@@ -359,7 +359,7 @@ class ConfigFile(Section):
     """The whole file."""
 
     database: DatabaseUrl = Field(default="sqlite:///connector.db", repr=False)
-    """Where the connector remembers what it did: any SQLAlchemy URL. SQLite needs nothing else."""
+    """Where the connector remembers what it did: the URL of SQLite, which needs nothing else, or of PostgreSQL."""
     schedule: Schedule = Schedule()
     """How often it looks; see below."""
     log: Log = Log()

@@ -186,6 +186,31 @@ def test_a_url_that_cannot_be_used_is_a_sentence_without_its_secrets(url: str) -
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://u:word@h/d", "the connector does not use mysql."),
+        ("sqlite+aiosqlite:///x.db", "the connector does not use sqlite+aiosqlite."),
+        ("sqlite://u:word@h/d", "its URL is wrong."),
+        ("postgresql://u:word@h:port/d", "its URL is wrong."),
+    ],
+)
+def test_a_url_that_cannot_be_used_says_what_is_wrong_with_it(url: str, reason: str) -> None:
+    cure = "Write sqlite:///connector.db or postgresql+psycopg://user@host/database."
+    with pytest.raises(ConfigError) as caught:
+        open_engine(url)
+    assert str(caught.value) == f"The database cannot be opened: {reason} {cure}"
+
+
+def test_a_driver_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> Engine:
+        raise ImportError("no pq wrapper available.")
+
+    monkeypatch.setattr("connector.adapters.ledger.engine.open_server", fail)
+    with pytest.raises(ConfigError, match=r"postgresql:// needs what is not installed\. Install the extra"):
+        open_engine("postgresql://u@h/d")
+
+
 def test_an_error_inside_a_transaction_rolls_it_back(ledger: Ledger, engine: Engine) -> None:
     class Interrupted(Exception):
         pass

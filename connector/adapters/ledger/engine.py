@@ -11,13 +11,15 @@ from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from connector.adapters.ledger.postgres import DRIVER, open_server, reason_of, told_by_server
 from connector.errors import ConfigError, LedgerUnavailable
 
 CONNECTIONS = 40
 """As many as threads may be at work: ``in_flight`` at most, and the jobs."""
+FILES = frozenset({"sqlite", "sqlite+pysqlite"})
+"""What a URL of SQLite begins with."""
 OWNER = "ledger_owner"
 """The option of an engine that holds whoever owns the ledger through it."""
 
@@ -38,24 +40,24 @@ def open_engine(url: str) -> Engine:
     name = str(url).partition(":")[0]
     try:
         parsed = make_url(url)
-        if parsed.drivername.startswith("sqlite"):
+        if parsed.drivername in FILES:
             return _open_file(parsed)
         if parsed.drivername.startswith("postgresql"):
             return open_server(parsed)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        needed = f"the package {error.name}, which" if error.name else "what"
         raise ConfigError(
-            f"The database cannot be opened: {name}:// needs the package {error.name}, which is not installed.",
+            f"The database cannot be opened: {name}:// needs {needed} is not installed.",
             "Install the extra: `pip install '.[postgres]'` in the connector's folder.",
         ) from error
-    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
-        raise _unusable(name) from error
-    raise _unusable(name)
+    except (ArgumentError, ValueError) as error:
+        raise _unusable("its URL is wrong") from error
+    raise _unusable(f"the connector does not use {name}")
 
 
-def _unusable(name: str) -> ConfigError:
+def _unusable(reason: str) -> ConfigError:
     return ConfigError(
-        f"The database cannot be opened: {name}:// needs what is not installed, or the URL is wrong.",
-        f"Write sqlite:///connector.db or {DRIVER}://user@host/database.",
+        f"The database cannot be opened: {reason}.", f"Write sqlite:///connector.db or {DRIVER}://user@host/database."
     )
 
 
