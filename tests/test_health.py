@@ -373,6 +373,19 @@ def test_what_one_worker_met_the_others_know(world: World) -> None:
     assert state_in(app, one, now + 7 * MINUTE, now) == "running"
 
 
+def test_what_only_a_worker_that_is_gone_failed_of_is_forgotten(world: World) -> None:
+    app, now = world.app(), datetime.now(UTC)
+    gone, here = Beats(), Beats()
+    gone.expect(NAME, "review", MINUTE, now)
+    gone.failed(NAME, "review", LoginFailed("Refused."), now)
+    assert state_in(app, gone, now, now) == "halted"
+    for minutes, state in ((90, "halted"), (121, "running")):
+        at = now + minutes * MINUTE
+        for loop in ("pull", "observe"):
+            app.ledger.set_watermark(NAME, f"last_{loop}", at.isoformat())
+        assert state_in(app, here, at, now) == state
+
+
 def test_a_success_is_written_now_and_then_and_trouble_at_once() -> None:
     now, beats = datetime(2026, 11, 1, tzinfo=UTC), Beats()
     beats.expect(NAME, "pull", MINUTE, now)

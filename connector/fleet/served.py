@@ -25,7 +25,7 @@ class Served:
     """One connection. ``version`` stands for all of its configuration that decides what is written.
 
     ``verification`` is what kept this worker from making sure where it leads: another machine may have better luck.
-    ``lost_told`` is in what words the loss of its last turn was told.
+    ``lost_told`` is in what words the loss of its last turn was told. ``is_closing``: somebody has begun to replace it.
     """
 
     app: App
@@ -35,6 +35,7 @@ class Served:
     is_verified: bool = False
     verification: Troubles = field(default_factory=Troubles)
     lost_told: str = ""
+    is_closing: bool = False
 
     def is_pausing(self, now: datetime) -> bool:
         """Whether this worker gives it time after a verification that failed."""

@@ -19,8 +19,10 @@ GUARD_EVERY = 10.0
 """Seconds until a guard is asked again: it waits for a person, who should not wait for us."""
 REFUSED_EVERY = 60.0
 """Seconds until a connection that must not run is looked at again."""
+AT_MOST = timedelta(minutes=30)
+"""Until it is tried again whatever a service asked for: a share of the day may be raised, and asking costs no call."""
 LONGEST = timedelta(hours=1)
-"""A pause that would last longer was set by a machine with a wrong clock."""
+"""A pause that would last longer was set by a machine with a wrong clock. Well above ``AT_MOST``, as clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +89,5 @@ def _until(error: Exception, failures: int, now: datetime) -> datetime:
     if isinstance(error, WrongAccount | UserError):
         return now + timedelta(seconds=REFUSED_EVERY)
     asked = error.delay if isinstance(error, TemporaryError | QuotaExhausted) else 0.0
-    return next_attempt(failures, now, max(asked, AT_LEAST) if isinstance(error, Halt) else asked)
+    until = next_attempt(failures, now, max(asked, AT_LEAST) if isinstance(error, Halt) else asked)
+    return min(until, now + AT_MOST)

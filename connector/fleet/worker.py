@@ -22,7 +22,7 @@ from connector.daemon.succession import Difference, Successor, Version, versions
 from connector.errors import ConnectorError, LedgerUnavailable, TemporaryError
 from connector.fleet.dues import AWS_ACCOUNT, SERVED
 from connector.fleet.served import VERIFICATION, Served, marks_of, serve, served_by
-from connector.fleet.trouble import TROUBLE, Troubles
+from connector.fleet.trouble import TROUBLE, Troubles, mark_of
 from connector.fleet.turn import Turn, fresh, tell
 from connector.sync.verbs import verbs_of
 from connector.watch.beats import Beats
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 QUEUE = "queue"
 """What the queue's beat is called."""
+RELOAD = "reload"
+"""What is told to have failed where a connection could not be replaced."""
 VERBS = 9
 ONCE = timedelta(days=3650)
 """How often what is done once is expected."""
@@ -51,7 +53,7 @@ class Worker:
     _versions: Mapping[str, Version] = field(default_factory=dict)
     _served: dict[str, Served] = field(default_factory=dict)
     _ending: dict[str, Served] = field(default_factory=dict)
-    _missing: set[str] = field(default_factory=set)
+    _missing: dict[str, str] = field(default_factory=dict)
     _epochs: dict[str, int] = field(default_factory=dict)
     _after_others: dict[str, int] = field(default_factory=dict)
     _turns: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Worker:
             difference = Difference.of(self._versions, versions)
             self.app.adopt(successor.config, successor.compiled)
             self._versions = versions
+            self._missing = {name: "" for name in self._missing if name in versions}  # told anew: somebody has a look
             for name in difference.added:
                 if name not in self._ending:  # else one of that name is ending, and this one follows it
                     self._renew(name)
@@ -81,36 +84,46 @@ class Worker:
                 self._served.pop(name) for name in (*difference.removed, *difference.changed) if name in self._served
             ]
             self._ending |= {one.context.name: one for one in gone}
-            over = [one for one in gone if one.context.name not in self._under_way]
         for one in gone:
             one.context.stopping.set()
-        for one in over:
-            self._replace(one)
+        for one in gone:
+            self._replace(one.context.name)
         return difference
 
     def _serve(self, name: str) -> None:
         schedule = self.app.config.schedule
-        one = self._served[name] = serve(self.app, name)
+        one = serve(self.app, name)
         one.context.moved = lambda: self.beats.moved(self.app.clock.now())
         with suppress(ConnectorError):
             self._withdraw_note(one)
         for verb in verbs_of(one.context, schedule.pull, schedule.observe, schedule.full_sweep):
             self.beats.expect(name, verb.name, verb.every, self.app.clock.now())
+        self._served[name] = one
 
     def _renew(self, name: str) -> None:
-        """Build a connection anew; where the ledger cannot be asked for that, at a later tick."""
+        """Build a connection anew; where that fails, as while the ledger is away, at a later tick."""
         try:
             self.app.renew(name)
             self._serve(name)
-            self._missing.discard(name)
-        except ConnectorError:
-            self._missing.add(name)
+            self._missing.pop(name, None)
+        except Exception as error:  # noqa: BLE001 (the edge of a connection: the others go on)
+            self._tell_kept_back(name, error, self._missing.get(name, ""))
+            self._missing[name] = mark_of(error)
 
-    def _replace(self, one: Served) -> None:
-        """Nothing of a connection is in flight any more: close what it used, and serve it as it should be now."""
-        name = one.context.name
-        with suppress(ConnectorError):
+    def _replace(self, name: str) -> None:
+        """Close what an ending connection used and serve it as it should be now, once nothing of it is in flight.
+
+        A reload and the end of a look may both come here at once: one of them does it.
+        """
+        with self._guard:
+            one = self._ending.get(name)
+            if one is None or one.is_closing or name in self._under_way:
+                return
+            one.is_closing = True
+        try:
             self.app.release(one.context)
+        except Exception as error:  # noqa: BLE001 (it is replaced all the same)
+            self._tell_kept_back(name, error, "")
         with self._guard:
             del self._ending[name]
             self.beats.drop(name)
@@ -138,7 +151,7 @@ class Worker:
 
     def due(self, busy: Collection[str]) -> Sequence[Look]:
         with self._guard:
-            missing = [name for name in self._missing if name in self._versions]
+            missing = list(self._missing)
             for name in missing:
                 self._renew(name)
             served = {name: one for name, one in self._served.items() if name not in busy}
@@ -175,9 +188,7 @@ class Worker:
         finally:
             with self._guard:
                 self._under_way.pop(connection, None)
-                ended = self._ending.get(connection)
-            if ended is not None:
-                self._replace(ended)
+            self._replace(connection)
         with self._guard:
             # Where nobody hears of it any more it would keep its account waiting.
             return then if self._served.get(connection) is one else None
@@ -213,14 +224,13 @@ class Worker:
     def _look(self, one: Served, lock: str) -> Look | None:
         name, began = one.context.name, one.context.clock.monotonic()
         waiting = self._waiting([one])[name]
-        account = waiting.marks.get(AWS_ACCOUNT, "")
         if one.context.stopping.is_set() or self._is_anothers(one, waiting):
             return None
         if not one.is_verified:
             if not self._verify(one):
                 return None
             waiting = self._waiting([one])[name]
-        known = account or self.app.ledger.watermark(name, AWS_ACCOUNT)
+        known = waiting.marks.get(AWS_ACCOUNT, "")
         if lock != one.lock(known):
             # Only now it is known whose quota it uses, or it is another's since: what is written has to wait its turn.
             return one.look(known) if known else None
@@ -236,26 +246,25 @@ class Worker:
     def _take_turn(self, one: Served, waiting: Waiting, account: str) -> bool:
         app = one.app
         fence = app.ledger.take_fence(account, app.actor)
-        self._hand_over(one, fence)
-        turn = Turn(
-            one.context,
-            fresh(one.context, app.ledger.fenced(fence)),
-            app.config.schedule,
-            one.habits,
-            app.config.fleet.turn,
-            self._pool,
-            self.beats,
-            lambda: self.is_awaited(account),
-        )
+        lost: LedgerUnavailable | None = None
+        more = False
         try:
+            self._hand_over(one, fence)
+            turn = self._turn(one, fence)
             self._note_served(one, waiting, turn)
             more = turn.run(waiting)
+            lost = turn.lost
         except LostFence as error:
-            more, turn.lost = False, error
+            lost = error
         finally:
             self._end(one, fence)
-        self._tell_lost(one, turn.lost)
+        self._tell_lost(one, lost)
         return more
+
+    def _turn(self, one: Served, fence: Fence) -> Turn:
+        context, config = fresh(one.context, one.app.ledger.fenced(fence)), one.app.config
+        parts = (one.context, context, config.schedule, one.habits, config.fleet.turn)
+        return Turn(*parts, self._pool, self.beats, lambda: self.is_awaited(fence.account))
 
     def _tell_lost(self, one: Served, lost: LedgerUnavailable | None) -> None:
         """A line for a turn that was cut off, unless the one before was for the same reason."""
@@ -271,16 +280,18 @@ class Worker:
         if fence.before != self._epochs.get(account):
             self._after_others[account] = fence.epoch
         is_behind = self._turns.get(turn, -1) < self._after_others.get(account, 0)
-        self._epochs[account] = self._turns[turn] = fence.epoch
         one.app.resume(one.context, fence.free_in, after_others=is_behind)
+        self._epochs[account] = self._turns[turn] = fence.epoch  # only now: where that failed the next turn does it
 
     def _end(self, one: Served, fence: Fence) -> None:
         """Give the account back, and count what was called."""
         app = one.app
-        with suppress(LedgerUnavailable, TemporaryError):
-            app.record_usage(one.context)
-        with suppress(LedgerUnavailable, TemporaryError):
-            app.ledger.release_fence(fence, app.free_in(one.context))
+        try:
+            with suppress(LedgerUnavailable, TemporaryError):
+                app.record_usage(one.context)
+        finally:
+            with suppress(LedgerUnavailable, TemporaryError):
+                app.ledger.release_fence(fence, app.free_in(one.context))
         stopping = one.context.stopping
         with self._guard:
             if stopping.is_set() and self._served.get(one.context.name) is one:
@@ -302,9 +313,11 @@ class Worker:
             if not context.stopping.is_set():
                 self._refuse(one, error)
             return False
+        # Always: what a worker before this one failed of stands in the ledger until somebody tells better.
+        self.beats.expect(context.name, VERIFICATION, ONCE, context.now)
+        self.beats.succeeded(context.name, VERIFICATION, context.now)
         if VERIFICATION in one.verification.of:
             one.verification = Troubles()
-            self.beats.succeeded(context.name, VERIFICATION, context.now)
             logger.info("%s is verified.", context.name, extra=_extra("recovered", context.name))
         self._forgive(one)
         one.is_verified = True
@@ -363,6 +376,11 @@ class Worker:
         if text not in self._told:
             self._told.add(text)
             logger.warning("%s", text, extra={"event": "config_differs"})
+
+    def _tell_kept_back(self, name: str, error: Exception, told: str) -> None:
+        """What kept a connection from being replaced; of the ledger everybody hears anyhow."""
+        if not isinstance(error, LedgerUnavailable | TemporaryError):
+            tell(name, RELOAD, error, told)
 
     def _out(self, error: ConnectorError) -> None:
         if not self.app.stopping.is_set():

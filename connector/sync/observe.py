@@ -33,8 +33,21 @@ def _mark(context: Context, name: str) -> str:
 
 def observe(context: Context) -> int:
     """Read what changed at AWS since AWS's own newest stamp. Gives how many links learned something."""
-    ledger = context.ledger
+    is_awaited = context.submitted.is_set()
     context.submitted.clear()
+    try:
+        learned = _read_changes(context)
+    except BaseException:
+        if is_awaited:  # what was submitted is still worth a look
+            context.submitted.set()
+        raise
+    context.ledger.set_watermark(context.name, _mark(context, "observed"), context.now.isoformat())
+    context.ledger.set_watermark(context.name, "last_observe", context.now.isoformat())
+    return learned
+
+
+def _read_changes(context: Context) -> int:
+    ledger = context.ledger
     newest = ledger.watermark(context.name, _mark(context, "observe"))
     learned, token = 0, None
     while True:
@@ -47,10 +60,7 @@ def observe(context: Context) -> int:
             ledger.set_watermark(context.name, _mark(context, "observe"), max(stamps))
         token = answer.get("NextToken")
         if not token:
-            break
-    ledger.set_watermark(context.name, _mark(context, "observed"), context.now.isoformat())
-    ledger.set_watermark(context.name, "last_observe", context.now.isoformat())
-    return learned
+            return learned
 
 
 def _listing(newest: str, token: str | None) -> Structure:

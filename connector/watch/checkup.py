@@ -112,6 +112,16 @@ REGULAR = frozenset({"pull", "observe"})
 """Loops that workers run whether anything is due or not; silence of another one proves nothing."""
 
 
+LEFT_BEHIND = timedelta(hours=2)
+"""A failure that nobody has met anew for so long was that of a worker which is gone: every pause is shorter."""
+
+
+def _is_failing(beat: Beat, now: datetime) -> bool:
+    """Whether that was so lately."""
+    failed_at = beat.failed_at
+    return beat.failing_since is not None and failed_at is not None and now - failed_at < LEFT_BEHIND
+
+
 def healths_of(watched: Watched, look: Look | None, now: datetime) -> dict[str, Health]:
     """How each connection does, and under "" the process itself. Asks nobody; ``look`` is what the ledger last told."""
     app = watched.app()
@@ -124,7 +134,7 @@ def healths_of(watched: Watched, look: Look | None, now: datetime) -> dict[str, 
         beats = by_name[name]
         if watched.shares:
             loops = look.loops.get(name, {}) if look is not None else {}
-            beats = [beat for beat in loops.values() if beat.loop in REGULAR or beat.failing_since is not None]
+            beats = [beat for beat in loops.values() if beat.loop in REGULAR or _is_failing(beat, now)]
         guards = look.guards.get(name, {}) if look is not None else {}
         found[name] = judge(name, beats, guards, now, after, _guarded_since(look, name))
     return found

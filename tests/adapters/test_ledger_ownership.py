@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.adapters.ledger import Ledger, LedgerBusy, LedgerLock, lock, open_engine
+from connector.adapters.ledger import fence as fences
 from connector.adapters.ledger.lock import LedgerLost
 from connector.errors import LedgerUnavailable
 from tests import databases, postgres
@@ -200,6 +202,35 @@ def test_who_only_looked_takes_nothing(opened: Open, unwatched: None) -> None:
         with owning(opened()) as other:
             assert other.watermark("acme", "pull") == "1"
         ledger.set_watermark("acme", "pull", "2")
+
+
+def test_a_worker_that_begins_beside_one_that_stands_still_writes_and_takes_its_account(
+    engine: Engine, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands still keeps the rows of the fences as they are, which a new worker need not change."""
+    monkeypatch.setattr(fences, "_BRIEFLY", text("SELECT set_config('lock_timeout', '1s', true)"))
+    monkeypatch.setattr(fences, "IDLE", 0.5)
+    hurried = open_engine(engine.url.update_query_dict({"options": "-clock_timeout=2s"}).render_as_string(False))
+    with owning(opened(), shared=True) as first, first._engine.connect() as still, owning(hurried, shared=True) as new:
+        epoch = first.take_fence("111122223333", "first").epoch
+        still.execute(text("SELECT epoch FROM fence WHERE account IN ('', '111122223333') FOR SHARE"))
+        new.set_watermark("acme", "pull", "1")
+        assert new.take_fence("111122223333", "new").epoch == epoch + 1
+        still.invalidate()
+    hurried.dispose()
+
+
+def test_workers_that_begin_together_after_a_daemon_raise_the_epoch_once(opened: Open) -> None:
+    """And whoever of them comes later takes it as it is."""
+    with owning(opened()) as daemon:
+        daemon.set_watermark("acme", "pull", "1")
+    with ExitStack() as stack:
+        workers = [stack.enter_context(owning(opened(), shared=True)) for _ in range(4)]
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda one: one.set_watermark("acme", "pull", "2"), workers[:3]))
+        workers[3].set_watermark("acme", "pull", "3")
+        sessions: list[Any] = [one._engine.get_execution_options()[lock.OWNER] for one in workers]
+        assert [session._epoch for session in sessions] == [2] * 4
 
 
 def test_the_ledger_does_not_change_hands_within_a_transaction(opened: Open, unwatched: None) -> None:

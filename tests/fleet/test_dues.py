@@ -86,6 +86,8 @@ def test_a_verb_that_failed_is_given_time_and_the_others_go_on() -> None:
         (TemporaryError("x", delay=20.0), 1, 20),
         (AccessDenied("x"), 1, 30),
         (QuotaExhausted("x", delay=600.0), 1, 600),
+        (QuotaExhausted("x", delay=86_400.0), 1, 1800),
+        (TemporaryError("x", delay=3600.0), 3, 1800),
         (UnsafePlan("x"), 9, 10),
         (WrongAccount("x"), 9, 60),
         (ValueError("x"), 1, 2),
@@ -120,6 +122,17 @@ def test_forgiven_trouble_is_tried_at_once_and_goes_on_to_grow() -> None:
 @pytest.mark.parametrize("text", ["", "not JSON", "[]", "3", '{"pull": 3}', '{"pull": [1, "never", "x"]}'])
 def test_a_mark_that_cannot_be_read_is_no_trouble(text: str) -> None:
     assert Troubles.from_text(text) == Troubles()
+
+
+@pytest.mark.parametrize("ahead", [0, 20, 900])
+@pytest.mark.parametrize("asked", [3599.0, 3600.0, 86_400.0])
+def test_a_pause_is_kept_however_long_it_was_asked_to_be(asked: float, ahead: int) -> None:
+    """Also by a worker whose clock is behind that of the one that noted it."""
+    trouble = Troubles().failed("pull", QuotaExhausted("x", delay=asked), NOW + timedelta(seconds=ahead)).to_text()
+    waiting = Waiting(frozenset(), {**CALM, "last_observe": ago(-20), "mapping": "another", "trouble": trouble})
+    due_after = [due_verbs(waiting, HABITS, NOW + timedelta(seconds=seconds)) for seconds in (0, 10, 30)]
+    assert due_after == [(), (), ()]
+    assert "pull" in due_verbs(waiting, HABITS, NOW + timedelta(hours=1))
 
 
 def test_a_pause_of_a_wrong_clock_is_not_kept() -> None:

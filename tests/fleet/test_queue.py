@@ -17,7 +17,7 @@ from procrastinate import exceptions
 from sqlalchemy import Engine
 
 from connector.adapters.queue import Look, Timing
-from connector.adapters.queue.engine import Queue
+from connector.adapters.queue.engine import Queue, digest_of
 from tests.fleet.desks import QUICK, Desk, execute, plant, plant_dead, rows, serving
 from tests.world import wait_until
 
@@ -224,6 +224,41 @@ def test_trap_11_no_transaction_stays_open_between_two_messages(server: Engine) 
         wait_until(is_done, "ticks and looks", 15)
     assert len(said) > 1
     assert not {query for query in said if query.startswith(("BEGIN", "COMMIT", "ROLLBACK"))}
+
+
+@pytest.mark.parametrize("name", ["rescue", f"tick-{digest_of('at-one', 'at-two')}"])
+def test_trap_12_no_name_of_a_connection_switches_the_upkeep_off(server: Engine, name: str) -> None:
+    """A look that waits keeps out whatever else asks under the same name: for ever, where it waits to be rescued."""
+    release = threading.Event()
+    desk = Desk(wanted=[ONE], heard=["at-one", "at-two"])
+
+    def look(connection: str, lock: str) -> None:
+        if connection == "busy":
+            release.wait(20)
+
+    desk.on_look = look
+    plant(server, Look("busy", "at-two", "busy account"))
+    plant(server, Look(name, "at-two", "busy account"))
+    plant_dead(server, "dead", "another account")
+    with serving(server, desk):
+        try:
+            wait_until(lambda: ("rescued", "dead") in desk.told, "the rescue", 15)
+            wait_until(lambda: desk.looks_at("one") >= 1, "a tick", 15)
+            assert desk.looks_at(name) == 0
+        finally:
+            release.set()
+
+
+def test_trap_12_what_an_earlier_version_left_in_the_queue_is_taken(server: Engine) -> None:
+    """It called its upkeep by names that a connection could have."""
+    plant_dead(server, "dead", "account")
+    left = "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args) VALUES "
+    execute(server, left + "('upkeep', 'rescue', 'rescue', '{\"timestamp\": 1}')")
+    desk = Desk(wanted=[ONE])
+    with serving(server, desk):
+        wait_until(lambda: ("rescued", "dead") in desk.told, "the rescue", 15)
+        wait_until(lambda: desk.looks_at("one") >= 2, "looks", 15)
+    assert rows(server, "SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = 'rescue'") == []
 
 
 # what looks are promised

@@ -14,13 +14,15 @@ import pytest
 
 from connector.adapters.queue import Look
 from connector.daemon.succession import read_again
-from connector.errors import LedgerUnavailable, LoginFailed
+from connector.errors import LedgerUnavailable, LoginFailed, QuotaExhausted
 from connector.fleet import dues, trouble
 from connector.fleet.served import Served
 from connector.fleet.turn import fresh
 from connector.fleet.worker import Worker
 from connector.sync import Context, guards
 from connector.watch.beats import Beats
+from connector.watch.checkup import healths_of, look_at_ledger
+from connector.web.serving import Serving
 from tests.world import World, wait_until
 
 NAME = "sandbox"
@@ -73,6 +75,20 @@ def test_a_connection_of_an_unknown_account_is_verified_and_nothing_else(world: 
     assert then == Look(NAME, asked.address, account)
     assert world.sandbox.service.journal == []
     assert world.app().ledger.due(*KEY, one.app.clock.now(), 10) == []
+
+
+def test_the_first_turn_after_an_account_became_known_waits_in_its_line(world: World) -> None:
+    """A worker could not ask which account it is, and noted the key that its calls were counted under."""
+    world.opportunity()
+    one = worker(world)
+    one.app.ledger.set_watermark(NAME, dues.AWS_ACCOUNT, "key-0123456789abcdef")
+    answer = mock.Mock(return_value="111122223333")
+    one.app.contexts[NAME].partner_central.account = answer  # type: ignore[method-assign]
+    (asked,) = one.due(set())
+    assert asked.lock == "key-0123456789abcdef"
+    then = one.look(asked.connection, asked.lock)
+    assert then == Look(NAME, asked.address, "111122223333")
+    assert world.sandbox.service.journal == []
 
 
 def test_turns_bring_a_record_all_the_way(world: World) -> None:
@@ -253,6 +269,34 @@ def test_a_connection_that_must_not_run_is_told_and_stops_nothing(
     two.app.ledger.set_watermark(NAME, "organization", "")
     look(two)
     assert one.look(NAME, two.app.ledger.watermark(NAME, dues.AWS_ACCOUNT)) is None
+
+
+def test_a_worker_that_is_let_in_tells_so_whoever_was_not_before(world: World) -> None:
+    """Its failure stands in the ledger, and this process never met it: a person has mended the secret and restarted."""
+    one = worker(world)
+    refused = mock.Mock(side_effect=LoginFailed("The login is refused."))
+    one.app.contexts[NAME].salesforce.identify = refused  # type: ignore[method-assign]
+    look(one)
+    assert state_of(one) == "halted"
+    again = worker(world)
+    look(again)
+    assert state_of(again) == "running"
+
+
+def state_of(one: Worker) -> str:
+    seen, now = Serving(lambda: one.app, one.beats, "test", shares=True), one.app.clock.now()
+    return healths_of(seen, look_at_ledger(seen, now, now), now)[NAME].state.value
+
+
+def test_a_verification_that_a_spent_share_keeps_back_is_not_asked_for_at_each_tick(world: World) -> None:
+    """Salesforce's share of the day may be free only in many hours."""
+    one = worker(world)
+    spent = mock.Mock(side_effect=QuotaExhausted("The share is spent.", delay=86_400.0))
+    one.app.contexts[NAME].salesforce.identify = spent  # type: ignore[method-assign]
+    for _ in range(3):
+        look(one)
+    assert spent.call_count == 1
+    assert one.due(set()) == []
 
 
 def test_a_ledger_that_goes_away_ends_the_turn_and_nothing_is_raised(

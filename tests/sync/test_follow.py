@@ -372,3 +372,16 @@ def test_one_trouble_with_the_list_of_answers_is_made_up_for(world: World) -> No
     (row,) = world.sandbox.org.records(ROW)
     assert row["Invitation_Status__c"] == "ACCEPTED"
     assert world.record(deals[0])["AWS_Sync_Status__c"] == "Synced"
+
+
+def test_a_look_that_fails_after_a_submission_is_still_due(world: World) -> None:
+    """A fleet goes by it alone: it would remember the failure, and never look again."""
+    context, _clock, _deals = approved(world)
+    context.submitted.set()
+    world.sandbox.faults.add(on=LIST, do="status", status=503, times=None)
+    with pytest.raises(TemporaryError):
+        observe(context)
+    assert context.submitted.is_set()
+    world.sandbox.faults.clear()
+    observe(context)
+    assert not context.submitted.is_set()

@@ -64,6 +64,7 @@ _END = text(
     "WHERE pid = ANY(:pids) AND pid <> pg_backend_pid() AND application_name = :name"
 )
 _HAS_FENCE = text("SELECT to_regclass('fence') IS NOT NULL")
+_JOIN = text("SELECT epoch FROM fence WHERE account = '' AND holder = 'workers'")
 _CLAIM = text(
     "INSERT INTO fence (account, epoch, holder, taken_at) VALUES ('', 1, :holder, now()) "
     "ON CONFLICT (account) DO UPDATE SET holder = excluded.holder, taken_at = excluded.taken_at, "
@@ -206,9 +207,19 @@ class _Session:
             if self._epoch is None:
                 if not self._run(_HAS_FENCE).scalar_one():
                     return False
-                holder = "workers" if self._shared else "daemon"
-                self._epoch = int(self._run(_CLAIM, holder=holder, shared=self._shared).scalar_one())
+                self._epoch = self._join() if self._shared else None
+                if self._epoch is None:
+                    holder = "workers" if self._shared else "daemon"
+                    self._epoch = int(self._run(_CLAIM, holder=holder, shared=self._shared).scalar_one())
             return True
+
+    def _join(self) -> int | None:
+        """The epoch that other workers have raised, None where nobody has since somebody else had the ledger.
+
+        Only read: a change would wait for each transaction under way, those of a worker that stands still as well.
+        """
+        epoch: int | None = self._run(_JOIN).scalar_one_or_none()
+        return epoch
 
     def _retake(self) -> None:
         """Take the lock again on a new session. Raises LedgerLost where another process has it for good."""

@@ -13,6 +13,7 @@ What its traps are, and what is done about each:
 * Its pool begins a transaction for each statement, and a worker that is paused before the COMMIT keeps the row of the
   tick, so that no other worker has ticks or rescues: each statement is a transaction here.
 * A job whose end could not be written stays under way for ever, its worker being alive: see ``hand``.
+* A name keeps a job out while any other of that name waits: what the queue itself asks for has names of its own.
 * Its ticks go by a clock that may be set: they begin anew then.
 * Its table keeps every job unless it is told not to.
 * Its import takes half a second: only who serves a queue imports this module.
@@ -47,6 +48,8 @@ PATIENCE = 5.0
 """Seconds that the database may take to let us in, or to answer the queue."""
 UPKEEP = "upkeep"
 LOOK, TICK, RESCUE = "look", "tick", "rescue"
+ONCE = "upkeep: {}"
+"""What keeps a second tick or rescue out of the queue. No connection's name has a colon; looks go by those names."""
 LEAP = 5.0
 """Seconds by which the clock may be set without notice."""
 
@@ -258,8 +261,8 @@ class _Session:
     def _new_upkeep(self) -> Worker:
         """The ticks for all that we can look at, and the rescue."""
         app, ticks = procrastinate.App(connector=self._app.connector), self._ticks()
-        tick = app.task(name=TICK, queue=ticks, queueing_lock=ticks)(self._tick)
-        rescue = app.task(name=RESCUE, queue=UPKEEP, queueing_lock=RESCUE)(self._rescue)
+        tick = app.task(name=TICK, queue=ticks, queueing_lock=ONCE.format(ticks))(self._tick)
+        rescue = app.task(name=RESCUE, queue=UPKEEP, queueing_lock=ONCE.format(RESCUE))(self._rescue)
         app.periodic(cron=f"* * * * * */{self._timing.tick}", periodic_id=ticks)(tick)
         app.periodic(cron=f"* * * * * */{self._timing.rescue}")(rescue)
         return self._worker(app, [UPKEEP, ticks], 2)
