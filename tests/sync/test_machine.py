@@ -70,6 +70,8 @@ BESIDE = {
     "Customer.Account.Duns": "123456789",
     "Project.CompetitorName": "No Competition",
 }
+KEPT = "AWS keeps what it approved"
+"""Told of an edit that came after the review: test_life tries all of those."""
 VERBS = (pull, observe, advance, follow_tasks, write_back)
 COUNTED: Counter[str] = Counter()
 
@@ -336,8 +338,10 @@ class Machine(RuleBasedStateMachine):
             found.append(audit.Complaint("lost", f"{told}; the review status is not shown"))
         if at_aws and shown == "Synced":
             expected = Deal(deal, self.beside.get(deal, {}), tuple(self.joined.get(deal, ())))
-            mapped = audit.mapped_now(self.context, deal)
-            found += audit.unlike_at_aws(at_aws[0], mapped, expected)
+            unlike = list(audit.unlike_at_aws(at_aws[0], audit.mapped_now(self.context, deal), expected))
+            if at_aws[0]["LifeCycle"]["ReviewStatus"] == "Approved" and KEPT in str(record["AWS_Sync_Message__c"]):
+                unlike = [one for one in unlike if "Project.CustomerBusinessProblem" not in one.text]
+            found += unlike
         if not at_aws and shown != "Held":
             found.append(audit.Complaint("lost", told))
         if at_aws:
