@@ -18,15 +18,16 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from connector import __version__, report
 from connector.app import AWS_ACCOUNT, App
 from connector.core.model import Mapped
-from connector.errors import LoginFailed
+from connector.errors import LedgerUnavailable, LoginFailed
 from connector.ports import Alert, Begin, Rest
+from connector.sync.lookup import LOOK_UP
 from connector.sync.pull import pull
 from connector.watch.beats import Beats
 from connector.web import metrics
 from connector.web.metrics import CAUSES
 from connector.web.server import WebServer
 from connector.web.serving import Serving
-from connector.web.snapshot import LASTS, SUBMIT, Outcomes
+from connector.web.snapshot import BASELINE, LASTS, SUBMIT, Outcomes
 from tests.world import World, wait_until
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -259,6 +260,97 @@ def test_each_operation_is_counted_once_when_it_ends(app: App) -> None:
         (NAME, "CreateOpportunity", "failed"): 1,
     }
     assert outcomes.waits[NAME, "CreateOpportunity"].total == 40
+
+
+def test_what_ends_before_the_first_scrape_is_counted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    open_numbers = app.ledger.open_numbers
+    monkeypatch.setattr(app.ledger, "open_numbers", lambda: (open_numbers(), asked.set())[0])
+    begin(app, 1, "CreateOpportunity")
+    end(app, 1, timedelta(seconds=1))
+    begin(app, 2, "CreateOpportunity")
+    with served(app) as address:
+        assert asked.wait(30), "nobody scrapes, and it is counted from now on all the same"
+        begin(app, 3, "CreateOpportunity")
+        for number in (2, 3):
+            end(app, number, timedelta(seconds=4))
+        told = scrape(address)
+    assert of(told, "operations_total", action="CreateOpportunity", outcome="done") == 2
+    assert of(told, "flag_to_create_seconds_count") == 2
+
+
+def test_a_ledger_that_is_away_at_the_start_is_counted_from_when_it_is_back(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.web.snapshot.AGAIN", 0.01)
+    away, refused, asked = threading.Event(), threading.Event(), threading.Event()
+    newest_operation, open_numbers = app.ledger.newest_operation, app.ledger.open_numbers
+    away.set()
+
+    def newest() -> int:
+        if away.is_set():
+            refused.set()
+            raise LedgerUnavailable("It is away.", "Wait.")
+        return newest_operation()
+
+    monkeypatch.setattr(app.ledger, "newest_operation", newest)
+    monkeypatch.setattr(app.ledger, "open_numbers", lambda: (open_numbers(), asked.set())[0])
+    with served(app) as address:
+        assert requests.get(f"{address}/healthz", timeout=5).text == "ok\n"
+        assert refused.wait(30)
+        away.clear()
+        assert asked.wait(30), "asked again, though nobody scrapes"
+        begin(app, 1, "CreateOpportunity")
+        end(app, 1, timedelta(seconds=4))
+        assert of(scrape(address), "operations_total", action="CreateOpportunity", outcome="done") == 1
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailable("It is away.", "Wait."), RuntimeError("a fault")])
+def test_the_wait_for_a_ledger_ends_with_the_server(
+    app: App, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    refused = threading.Event()
+
+    def newest() -> int:
+        refused.set()
+        raise error
+
+    monkeypatch.setattr(app.ledger, "newest_operation", newest)
+    with served(app) as address:
+        assert refused.wait(30)
+        assert requests.get(f"{address}/healthz", timeout=5).text == "ok\n"
+    names = lambda: {thread.name for thread in threading.enumerate()}  # noqa: E731
+    wait_until(lambda: BASELINE not in names(), "the thread to end", 10)
+
+
+def test_every_series_is_there_before_its_first_event(world: World) -> None:
+    """rate() and increase() see no event that a series begins with."""
+    section = world.sandbox.config_text(world.database).partition("connections:\n")[2].rstrip()
+    world.write_config(section.replace("  sandbox:", "  other:") + "\n")
+    text = world.config.read_text(encoding="utf-8")
+    world.config.write_text(text.replace("listen: off", "listen: '127.0.0.1:0'"), encoding="utf-8")
+    app = world.app()
+    with served(app) as address:
+        told = scrape(address)
+        accepts = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        open_text = requests.get(f"{address}/metrics", headers=accepts, timeout=30).text
+        assert figures_in(parse_openmetrics(open_text)).keys() >= {
+            key for key in told if key[0].startswith("connector_flag_to_")
+        }
+    operations = {
+        (found["connection"], found["action"], found["outcome"])
+        for (name, labels), value in told.items()
+        if name == "connector_operations_total" and value == 0 and (found := dict(labels))
+    }
+    assert operations == {
+        (name, action, outcome) for name in (NAME, "other") for action in LOOK_UP for outcome in ("done", "failed")
+    }
+    for name in (NAME, "other"):
+        for family in ("flag_to_create_seconds", "flag_to_task_seconds"):
+            for part in ("count", "sum"):
+                assert of(told, f"{family}_{part}", connection=name) == 0
+            assert of(told, f"{family}_bucket", connection=name, le="5.0") == 0
+            assert of(told, f"{family}_bucket", connection=name, le="+Inf") == 0
 
 
 def test_an_operation_that_begins_during_the_first_count_is_counted_once(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -9,7 +11,7 @@ from connector.web import access, health, metrics, page
 from connector.web.serving import Serving
 
 
-def application(serving: Serving) -> ASGIApp:
-    """The ASGI application of a process. Nothing is asked of a service or of the ledger to build it."""
-    routes = [*health.routes(serving), *metrics.routes(serving), *page.routes(serving)]
+def application(serving: Serving, ending: threading.Event) -> ASGIApp:
+    """The ASGI application of a process, until ``ending`` is set. Building it waits for no service and no ledger."""
+    routes = [*health.routes(serving), *metrics.routes(serving, ending), *page.routes(serving)]
     return access.protected(Starlette(routes=routes), serving)

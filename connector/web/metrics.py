@@ -5,6 +5,7 @@ Every process that shares a ledger tells the same of it: take the maximum over p
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -42,13 +43,14 @@ PENDING = "Pending"
 _PREFIX = "connector_"
 
 
-def routes(serving: Serving) -> list[Route]:
-    """The route of a process, with a registry of its own."""
+def routes(serving: Serving, ending: threading.Event) -> list[Route]:
+    """The route of a process, with a registry of its own; what it counts begins here. ``ending``: as it ends."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     figures = Figures(serving)
     registry.register(figures)
+    figures.begin(ending)
 
     async def answer(request: Request) -> Response:
         await figures.refresh()
@@ -73,6 +75,10 @@ class Figures(Collector):
         self._serving = serving
         self._snapshots = Snapshots(serving)
         self._answers = False
+
+    def begin(self, ending: threading.Event) -> None:
+        """Count what ends from now on, whenever the first scrape comes."""
+        self._snapshots.begin(ending)
 
     async def refresh(self) -> None:
         """Ask the ledger; where it does not answer in time, what it told last is told again with its age."""

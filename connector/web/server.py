@@ -69,7 +69,7 @@ class WebServer:
 
         server = uvicorn.Server(
             uvicorn.Config(
-                application(self._serving),
+                application(self._serving, self._ending),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -230,6 +230,21 @@ def test_pages_go_through_all_of_it_in_order(ledger: Ledger) -> None:
     assert [entry.detail for entry in ledger.audit("acme", salesforce_id=deal(1))] == ["1", "3", "5", "7", "9"]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "details"),
+    [
+        ({"limit": 4}, "6789"),
+        ({"limit": 99}, "0123456789"),
+        ({"limit": 2, "salesforce_id": deal(1)}, "79"),
+        ({"limit": 2, "until": NOW + 2 * HOUR}, "45"),
+    ],
+)
+def test_the_newest_entries_are_told_in_order_as_well(ledger: Ledger, wanted: dict[str, Any], details: str) -> None:
+    moments = [NOW + (i // 3) * HOUR for i in range(10)]
+    ledger.note([Entry(at, "acme", Event.ASKED, deal(i % 2), detail=str(i)) for i, at in enumerate(moments)])
+    assert "".join(entry.detail for entry in ledger.audit("acme", newest=True, **wanted)) == details
+
+
 @pytest.mark.sqlite_only
 def test_a_page_is_found_by_an_index(ledger: Ledger, engine: Engine) -> None:
     plans = []

@@ -8,6 +8,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 from unittest import mock
@@ -16,8 +17,9 @@ import pytest
 
 from connector.adapters.ledger import Ledger
 from connector.app import App
-from connector.core.audit import Event
+from connector.core.audit import Entry, Event
 from connector.core.lifecycle import ReviewStatus
+from connector.core.model import Mapped
 from connector.errors import UnsafePlan
 from connector.report.making import made_by, making_of
 from connector.report.waiting import HeldRecords, whom
@@ -199,6 +201,80 @@ def test_names_are_found_in_either_case(world: World) -> None:
             assert f"deal-{deal}" in site.get("/deals", params={"q": words}).text, words
 
 
+def beside(world: World, *names: str) -> App:
+    """The application with these connections before its own, each to the same org and account."""
+    head, _, section = world.config.read_text(encoding="utf-8").partition("connections:\n")
+    copies = "".join(section.rstrip().replace("  sandbox:", f"  {name}:") + "\n" for name in names)
+    world.config.write_text(f"{head}connections:\n{copies}{section}", encoding="utf-8")
+    return world.app()
+
+
+def fill(app: App, name: str, *deals: str) -> None:
+    """Deals of a connection, by their names."""
+    rows: list[Any] = [(f"006{number:015d}", deal, Mapped({}), {}) for number, deal in enumerate(deals)]
+    app.ledger.store_mapped(name, "Sandbox", rows, datetime.now(UTC))
+
+
+def searched_in(page: str) -> str | None:
+    """The connection that the form of the search carries, None for all of them."""
+    form = page.partition('role="search"')[2].partition("</form>")[0]
+    found = re.search(r'type="hidden" name="connection" value="([^"]*)"', form)
+    return found[1] if found else None
+
+
+def test_a_name_is_looked_for_in_every_connection(world: World) -> None:
+    app = beside(world, "aaa", "bbb")
+    fill(app, "bbb", "Edge", "Edge of tomorrow")
+    fill(app, "sandbox", "United Oil", "Edge")
+    assert list(app.connections) == ["aaa", "bbb", "sandbox"]
+    with served(app) as site:
+        first = site.get("/deals?q=United")
+        assert "Deals of sandbox with" in words_of(first.text)
+        assert first.text.count('id="deal-') == 1
+        assert "/deals?connection=aaa&q=United" not in links_of(first.text), "it has none"
+        both = site.get("/deals?q=edge").text
+        assert "Deals of bbb with" in words_of(both)
+        assert both.count('id="deal-') == 2
+        assert "/deals?connection=sandbox&q=edge" in links_of(both)
+        assert 'hx-get="/deals?connection=bbb&amp;q=edge"' in both
+        none = site.get("/deals?q=nowhere").text
+        assert "No name of a deal contains that." in words_of(none)
+        assert 'hx-get="/deals?q=nowhere"' in none, "looked for everywhere again"
+        assert "No name of a deal contains that." in site.get("/deals?q=nowhere", headers={"hx-request": "true"}).text
+        assert [searched_in(page) for page in (first.text, both, none)] == [None] * 3
+
+
+def test_a_name_is_looked_for_where_the_visitor_is(world: World) -> None:
+    app = beside(world, "aaa")
+    fill(app, "aaa", "United Gas")
+    fill(app, "sandbox", "United Oil")
+    with served(app) as site:
+        shown = [site.get(path).text for path in ("/connections/sandbox", "/deals?connection=sandbox", "/", "/deals")]
+        assert [searched_in(page) for page in shown] == ["sandbox", "sandbox", None, None]
+        found = site.get("/deals?connection=sandbox&q=United").text
+        assert ("United Oil" in found, "United Gas" in found) == (True, False)
+        none = site.get("/deals?connection=sandbox&q=Gas").text
+        assert "No name of a deal in this connection contains that." in words_of(none)
+        assert "/deals?q=Gas" in links_of(none)
+        assert "United Gas" in site.get("/deals?q=Gas").text
+
+
+def test_only_some_connections_are_told_besides(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "ELSEWHERE", 2)
+    app = beside(world, "aaa", "bbb", "ccc", "ddd")
+    for name in app.connections:
+        fill(app, name, "Edge")
+    with served(app) as site:
+        shown = site.get("/deals?q=edge").text
+        assert [one.partition("&")[0] for one in links_of(shown) if one.endswith("&q=edge")] == [
+            "/deals?connection=bbb",
+            "/deals?connection=ccc",
+        ]
+        assert "and elsewhere" in words_of(shown)
+        fewer = site.get("/deals?connection=ccc&q=edge").text
+        assert "and elsewhere" not in words_of(fewer)
+
+
 def test_an_id_leads_to_its_deal(people_site: Site, peopled: Peopled) -> None:
     deal = peopled.deals.approved
     story = peopled.world.show(deal)
@@ -258,6 +334,22 @@ def test_a_deal_tells_its_whole_story(people_site: Site, peopled: Peopled) -> No
     for step in story["history"]:
         assert tells(step["action"])
     assert "auditTrail" in shown or "entriesoftheaudittrail" in shown
+
+
+def test_a_deal_tells_the_newest_of_its_trail(world: World) -> None:
+    deal = world.opportunity()
+    world.settle(deal)
+    ledger, now = world.app().ledger, datetime.now(UTC)
+    with served(world.app()) as site:
+        assert "These are the last" not in words_of(site.get(f"/deals/sandbox/{deal}").text)
+        many = [
+            Entry(now + timedelta(seconds=n), "sandbox", Event.ASKED, deal, detail=f"entry <{n}>") for n in range(250)
+        ]
+        ledger.note(many)
+        shown = words_of(site.get(f"/deals/sandbox/{deal}").text)
+    told = [int(number) for number in re.findall(r"entry <(\d+)>", shown)]
+    assert told == list(range(50, 250))
+    assert "These are the last 200; connector audit has all." in shown
 
 
 def test_a_deal_tells_how_its_values_are_made(people_site: Site, peopled: Peopled) -> None:

@@ -39,10 +39,12 @@ class Audit(Transactions):
         until: datetime | None = None,
         after: Entry | None = None,
         limit: int = 1000,
+        newest: bool = False,
     ) -> list[Entry]:
         """Entries by time, the oldest first; ``after`` is the last one of the page before.
 
-        ``salesforce_id`` ("": every one) is the record they are about. ``until`` itself is left out.
+        ``salesforce_id`` ("": every one) is the record they are about. ``until`` itself is left out. Where there are
+        more than ``limit``, they are the first ones; with ``newest`` the last ones, in the same order.
         """
         query = _ENTRY.where(AUDIT.c.connection == connection)
         if salesforce_id:
@@ -54,9 +56,10 @@ class Audit(Transactions):
         if after is not None:
             # The first part is what the index is searched by.
             query = query.where(AUDIT.c.at >= after.at, or_(AUDIT.c.at > after.at, AUDIT.c.id > after.id))
+        order = (AUDIT.c.at.desc(), AUDIT.c.id.desc()) if newest else (AUDIT.c.at, AUDIT.c.id)
         with self._read() as reading:
-            found = reading.execute(query.order_by(AUDIT.c.at, AUDIT.c.id).limit(limit))
-            return [Entry(**row._mapping) for row in found]
+            found = [Entry(**row._mapping) for row in reading.execute(query.order_by(*order).limit(limit))]
+        return found[::-1] if newest else found
 
     def _noted(self, event: Event, link: Link, now: datetime, by: str = "", **more: Any) -> dict[str, Any]:
         """An entry about a link, for ``add_entries``."""

@@ -23,6 +23,7 @@ from connector.web.page.rendering import answer, is_part
 CONSOLE = "https://console.aws.amazon.com/partnercentral/home"
 """Where Partner Central is; AWS documents no address of a single opportunity, and shows none of the Sandbox."""
 TRAIL = 200
+"""Entries of the audit trail that a page has, the newest."""
 MOST_AT_ONCE = 5_000
 """Deals that one press of a button tries again."""
 COUNTED_IN = 5.0
@@ -53,7 +54,8 @@ def deal(desk: Desk, request: Request, _: Form) -> Response:
         shown_there=sorted(
             (field, value) for field, value in (story["write_back"]["shown"] or {}).items() if value not in (None, "")
         ),
-        trail=app.ledger.audit(name, salesforce_id=story["salesforce_id"], limit=TRAIL),
+        trail=app.ledger.audit(name, salesforce_id=story["salesforce_id"], limit=TRAIL, newest=True),
+        longest_trail=TRAIL,
         version_of=fingerprint([story["sync"], story["review_status"], len(story["history"])])[:12],
         now=desk.now,
     )

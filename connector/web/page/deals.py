@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
@@ -25,6 +26,8 @@ from connector.web.page.rendering import answer, is_part
 
 PAGE = 50
 LONGEST = 300
+ELSEWHERE = 8
+"""Other connections that are told to have deals of that name as well."""
 _PENDING = ("", "Pending")
 
 
@@ -32,7 +35,8 @@ _PENDING = ("", "Pending")
 class Choice:
     """Which deals are shown: at most one of ``state``, ``place``, ``cause`` and ``q``; and which page of them.
 
-    ``below`` and ``above`` are the number of the last or first deal of the page that was left.
+    ``connection`` is "" for all of them, of which a name was looked for in vain. ``below`` and ``above`` are the number
+    of the last or first deal of the page that was left.
     """
 
     connection: str
@@ -77,8 +81,8 @@ class Choice:
     ) -> str:
         """The address of other deals of the same connection."""
         given = {"state": state, "place": place, "cause": cause, "q": q, "below": below, "above": above}
-        chosen = {name: value for name, value in given.items() if value not in ("", None)}
-        return f"/deals?{urlencode({'connection': self.connection, **chosen})}"
+        given = {"connection": self.connection, **given}
+        return f"/deals?{urlencode({name: value for name, value in given.items() if value not in ('', None)})}"
 
     def beyond(self, *, below: int | None = None, above: int | None = None) -> str:
         """The address of the next page, or of the one before."""
@@ -103,18 +107,26 @@ class Found:
 def deals(desk: Desk, request: Request, _: Form) -> Response:
     """A list; or the deal itself, where its id was searched for."""
     names = list(desk.app.connections)
-    name = request.query_params.get("connection", "") or (names[0] if names else "")
+    asked = request.query_params.get("connection", "")
+    name = asked or (names[0] if names else "")
     desk.connection(name)
     chosen = Choice.read(request.query_params, name)
     wanted = read_identifier(chosen.q) if chosen.q else None
     if wanted is not None and (leads := _to_deal(desk, request, wanted)) is not None:
         return leads
-    found = _find(desk, chosen)
+    is_anywhere = bool(chosen.q) and not asked and len(names) > 1
+    chosen, found = _anywhere(desk, chosen, names) if is_anywhere else (chosen, _find(desk, chosen))
+    # What is renewed is one connection's: the others are asked once, for the page around it.
+    elsewhere = _elsewhere(desk, chosen, names) if is_anywhere and not is_part(request) else []
     return answer(
         request,
         "deals_live.html" if is_part(request) else "deals.html",
         chosen=chosen,
+        is_chosen=bool(asked),
         connections=names,
+        elsewhere=elsewhere[:ELSEWHERE],
+        is_more_elsewhere=len(elsewhere) > ELSEWHERE,
+        everywhere=replace(chosen, connection="").path(q=chosen.q) if len(names) > 1 else "",
         states=STATES,
         places=PLACES,
         rows=found.rows,
@@ -176,6 +188,24 @@ def _named(desk: Desk, chosen: Choice) -> Found:
         back=is_back,
     )
     return _page(desk, chosen, numbers)
+
+
+def _anywhere(desk: Desk, chosen: Choice, names: Sequence[str]) -> tuple[Choice, Found]:
+    """The deals of that name in the first connection that has any."""
+    for name in names:
+        there = replace(chosen, connection=name)
+        if (found := _named(desk, there)).rows:
+            return there, found
+    return replace(chosen, connection=""), Found()
+
+
+def _elsewhere(desk: Desk, chosen: Choice, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The connections after the chosen one that have deals of that name too, with their addresses; one more at most."""
+    if not chosen.connection:
+        return []
+    others = names[names.index(chosen.connection) + 1 :]
+    having = (name for name in others if desk.app.ledger.numbers_named(name, desk.catalog(name), chosen.q, 1))
+    return [(name, replace(chosen, connection=name).path(q=chosen.q)) for name in islice(having, ELSEWHERE + 1)]
 
 
 def _counted(desk: Desk, chosen: Choice) -> Found:
