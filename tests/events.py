@@ -32,7 +32,8 @@ MEANINGS: Mapping[str, str] = {
     "fields_barred": "Salesforce lets the connector not write these fields any more, or again",
     "fields_refused": "Salesforce refuses fields of an invitation's row; the others are written",
     "inbound_failed": "a value of AWS fits no Salesforce field as the mapping has it",
-    "job_failed": "a loop failed and tries again by itself, with growing pauses; told once for each reason",
+    "job_failed": "a loop failed, or a worker's reload of one connection, and tries again by itself, with growing "
+    "pauses; told once for each reason",
     "job_crashed": "a loop, or a connection's end, failed unexpectedly: a fault of the connector, worth a report",
     "ledger_back": "a worker's ledger and queue work again",
     "ledger_lost": "the database refused in the middle of a turn, which ends; nothing is sent without it",
