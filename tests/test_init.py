@@ -86,7 +86,9 @@ def test_the_configuration_asks_for_secrets_and_holds_none(tmp_path: Path, auth:
         ({"login_url": URL, "name": "Acme Inc"}, "--name: a connection's name"),
         ({"login_url": URL, "role_arn": "partner"}, "--role-arn: a role looks like"),
         ({"login_url": URL, "flag": "Share with AWS"}, "--flag: the flag is the API name"),
-        ({"login_url": URL, "database": "ledger.db"}, "--database: the database is an SQLAlchemy URL"),
+        ({"login_url": URL, "database": "ledger.db"}, "--database: the database is sqlite:///connector.db, or postg"),
+        ({"login_url": URL, "database": "sqlite"}, "--database: the database is sqlite:///connector.db, or postg"),
+        ({"login_url": URL, "database": "mysql+pymysql://host/db"}, "--database: the database is sqlite:///connector"),
         ({"login_url": URL, "database": "postgresql+psycopg://u:word@host/db"}, "Write ${DB_PASSWORD} in place of"),
         ({"login_url": URL, "catalog": "Production"}, "is none of Sandbox, AWS"),
         (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from connector.config.kinds import DATABASES
 from connector.core.selection import NAME
 from connector.errors import UserError
 
@@ -92,8 +93,8 @@ def _check_role(text: str) -> str:
 
 
 def _check_database(text: str) -> str:
-    if "://" not in text:
-        return "the database is an SQLAlchemy URL, such as sqlite:///connector.db."
+    if text.partition("://")[0] not in DATABASES or "://" not in text:
+        return "the database is sqlite:///connector.db, or postgresql+psycopg://user@host/database."
     password = urlsplit(text).password
     if password and not password.startswith("${"):
         return "config.yaml goes into git. Write ${DB_PASSWORD} in place of the password, and set that variable."
