@@ -244,12 +244,12 @@ def test_a_check_notes_nothing_in_the_ledger(world: World) -> None:
 
 def test_a_database_that_cannot_be_opened_stands_in_the_list(world: World) -> None:
     text = world.config.read_text("utf-8")
-    world.config.write_text(text.replace(world.database, "oracle+nothing://db.example/x"), "utf-8")
+    world.config.write_text(text.replace(world.database, "postgresql+psycopg://db.example:port/x"), "utf-8")
     done = run(world.folder, "--json", **ENVIRONMENT)
     assert (done.exit_code, done.stderr) == (2, "")
     (problem,) = parsed(done)["problems"]
     assert problem["severity"] == "error"
-    assert "oracle+nothing:// needs what is not installed" in problem["message"]
+    assert "The database cannot be opened: its URL is wrong." in problem["message"]
 
 
 def test_cases_that_fail_for_one_reason_are_one_line_on_a_terminal_and_all_in_junit(tmp_path: Path) -> None:
