@@ -21,9 +21,9 @@ from connector.adapters.partner_central.departure import Departure
 from connector.adapters.partner_central.pace import Pace, Turn
 from connector.fleet.worker import Worker
 from connector.sandbox.partner_central.quota import kind_of
-from connector.watch.beats import Beats
 from tests import audit
 from tests.audit import START
+from tests.workers import look, worker
 from tests.world import World, wait_until
 
 NAME = "sandbox"
@@ -115,20 +115,6 @@ def _reaching(method: Callable[..., Any], instant: str) -> Callable[..., Any]:
         return method(*arguments)
 
     return reached
-
-
-def worker(world: World, actor: str) -> Worker:
-    app = world.app()
-    app.actor = actor
-    return Worker(app, Beats(), is_awaited=lambda _: False)
-
-
-def look(one: Worker) -> None:
-    """What is due is looked at, and what has to follow at once."""
-    asked = list(one.due(set()))
-    while asked:
-        then = one.look(asked[0].connection, asked[0].lock)
-        asked = [then] if then is not None else []
 
 
 def serve(one: Worker, until: Callable[[], bool], what: str) -> None:

@@ -16,24 +16,10 @@ from connector.errors import UserError
 from connector.fleet import dues
 from connector.fleet.worker import Worker
 from connector.sync import Context
-from connector.watch.beats import Beats
+from tests.workers import look, worker
 from tests.world import World, wait_until
 
 NAME = "sandbox"
-
-
-def worker(world: World) -> Worker:
-    app = world.app()
-    app.actor = "worker one"
-    return Worker(app, Beats(), is_awaited=lambda _: False)
-
-
-def look(one: Worker) -> None:
-    """What is due is looked at, and what has to follow at once."""
-    asked = list(one.due(set()))
-    while asked:
-        then = one.look(asked[0].connection, asked[0].lock)
-        asked = [then] if then is not None else []
 
 
 def serves(one: Worker, world: World) -> bool:

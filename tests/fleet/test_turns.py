@@ -20,30 +20,13 @@ from connector.fleet.served import Served
 from connector.fleet.turn import fresh
 from connector.fleet.worker import Worker
 from connector.sync import Context, guards
-from connector.watch.beats import Beats
 from connector.watch.checkup import healths_of, look_at_ledger
 from connector.web.serving import Serving
+from tests.workers import look, worker
 from tests.world import World, wait_until
 
 NAME = "sandbox"
 KEY = (NAME, "Sandbox")
-
-
-def worker(world: World, actor: str = "worker one") -> Worker:
-    """One with an application of its own, as on a machine of its own."""
-    app = world.app()
-    app.actor = actor
-    return Worker(app, Beats(), is_awaited=lambda _: False)
-
-
-def look(one: Worker) -> Look | None:
-    """As the queue does it: what is due is looked at, and what has to follow at once, until nothing has."""
-    asked = list(one.due(set()))
-    last = None
-    while asked:
-        last = one.look(asked[0].connection, asked[0].lock)
-        asked = [last] if last is not None else []
-    return last
 
 
 def serve(one: Worker, until: Callable[[], bool], what: str) -> None:
