@@ -318,7 +318,7 @@ def _then(context: Context, link: Link, action: Action) -> Begin | Rest | None:
         return rest_of(context, link, action)
     if not isinstance(action, Attach | Detach | Submit | Assign) or context.stopping.is_set():
         return None
-    if isinstance(action, Submit) and link.task is not None:
+    if (isinstance(action, Submit) and link.task is not None) or second_look.is_due(context, link, action):
         return None
     return _begin_of(link, action) if may_act(context, link, action) is None else None
 

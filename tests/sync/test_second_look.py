@@ -106,6 +106,28 @@ def test_a_draft_of_a_record_that_is_no_longer_shared_is_not_submitted(world: Wo
     assert world.record(deal)["AWS_Sync_Status__c"] == "Stopped"
 
 
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_what_may_have_been_created_is_brought_to_its_end_and_not_submitted(world: World, at: str) -> None:
+    """Nobody knows whether AWS has it, so that is found out; the record is looked at before what follows."""
+    deal = world.opportunity()
+    context = world.context()
+    world.sandbox.faults.add(on=CREATE, at=at, do="reset", times=1)
+    pull(context)
+    observe(context)
+    with mock.patch.object(retry, "FIRST_DELAY", 0.5):
+        advance(context)
+    link = context.ledger.find(*context.key, deal)
+    assert link is not None
+    assert link.operation is not None
+    assert link.operation.ambiguous
+    world.edit(deal, Share_With_AWS__c=False)
+    later(context)
+    go_on(context)
+    assert len(world.at_aws(deal)) == 1
+    assert done(world, START) == 0
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Stopped"
+
+
 @pytest.fixture(name="inviting")
 def _inviting(inviting_world: World) -> tuple[World, Context, str, str]:
     """A submitted record with a row whose invitation waits for the limit of a day."""
