@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -76,6 +77,20 @@ def served(app: App, **web: Any) -> Iterator[Site]:
 
 
 Serve = Callable[..., AbstractContextManager[Site]]
+
+
+def counting_threads() -> list[threading.Thread]:
+    """Those that count what pages show."""
+    return [one for one in threading.enumerate() if one.name == "page-counts"]
+
+
+@pytest.fixture(autouse=True)
+def _counts_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No count goes on when a test's ledger is closed: the connection that it holds would stay open."""
+    for name in {"world", "peopled"} & set(request.fixturenames):
+        request.getfixturevalue(name)
+    yield
+    wait_until(lambda: not counting_threads(), "the end of the counts", 20)
 
 
 @pytest.fixture(name="site")

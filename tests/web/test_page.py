@@ -33,7 +33,7 @@ from connector.web.page import snapshots as counting
 from connector.web.page.overview import groups_of
 from connector.web.page.plot import plot, stack, to_round
 from connector.web.serving import Serving
-from tests.web.conftest import ACTOR, HOSTILE, Peopled, Site, served
+from tests.web.conftest import ACTOR, HOSTILE, Peopled, Site, counting_threads, served
 from tests.world import World, wait_until
 
 KEY = ("sandbox", "Sandbox")
@@ -647,14 +647,10 @@ def test_connections_that_a_reload_takes_away_end_no_count(world: World, monkeyp
     # These wait for their turn, and are no longer there when it comes.
     assert [snapshots.of(name, 0.0) for name in ("b", "c", "d")] == [None] * 3
     goes_on.set()
-    wait_until(lambda: not _counting(), "the thread's end", 10)
+    wait_until(lambda: not counting_threads(), "the thread's end", 10)
     assert snapshots._thread is None
     assert set(snapshots._kept) == {"sandbox"}
     assert snapshots.of("sandbox", 20) is not None
-
-
-def _counting() -> list[threading.Thread]:
-    return [one for one in threading.enumerate() if one.name == "page-counts"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyError("no")])
@@ -703,7 +699,7 @@ def test_a_thread_that_cannot_be_started_is_followed_by_another(world: World, mo
 
 def test_counts_are_made_by_one_thread_that_ends(site: Site) -> None:
     site.counted()
-    wait_until(lambda: not _counting(), "the thread's end", 10)
+    wait_until(lambda: not counting_threads(), "the thread's end", 10)
 
 
 # figures
