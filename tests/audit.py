@@ -260,6 +260,13 @@ def mapped_now(context: Context, salesforce_id: str) -> Mapped:
     return map_record(context.mapping, record, context.today)
 
 
+def draft_of(world: World, deal: str, token: str = "by-hand", **project: Any) -> str:
+    """Somebody creates the opportunity of a record at AWS; gives its id."""
+    body = dict(mapped_now(world.context(), deal).opportunity)
+    body["Project"] = {**body["Project"], **project}
+    return str(world.by_hand("CreateOpportunity", {**body, "ClientToken": token})["Id"])
+
+
 def unlike_at_aws(opportunity: Mapping[str, Any], mapped: Mapped, deal: Deal) -> Iterator[Complaint]:
     """Where AWS holds something else than the mapping gives, or lost what people put beside it."""
     have = content_of(opportunity)

@@ -23,6 +23,9 @@ from connector.adapters.clock import SystemClock
 from connector.app import App
 from connector.core.mapping import CompiledMapping
 from connector.mapping_files import Files, load_mapping
+from connector.sandbox.partner_central import service as serving
+from connector.sandbox.partner_central.calls import Call
+from connector.sandbox.partner_central.errors import ServiceError
 from connector.sandbox.partner_central.service import Entry
 from connector.sandbox.partner_central.settings import Settings
 from connector.sandbox.server import Sandbox
@@ -294,6 +297,17 @@ def quick_starts() -> Iterator[None]:
             (SystemClock, "sleep", lambda clock, seconds: sleep(clock, min(seconds, 0.05))),
         ):
             stack.enter_context(mock.patch.object(owner, name, value))
+        yield
+
+
+@contextmanager
+def denied(operation: str) -> Iterator[None]:
+    """AWS does not let us do this for a while."""
+
+    def deny(_call: Call, _body: Any) -> Any:
+        raise ServiceError("AccessDeniedException", "User is not authorized to perform this.")
+
+    with mock.patch.dict(serving.OPERATIONS, {operation: deny}):
         yield
 
 

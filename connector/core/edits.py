@@ -79,10 +79,11 @@ class _Sorting:
     held: list[Held] = field(default_factory=list)
 
 
-def judge(link: Link, mapped: Mapped, policy: Policy, today: date) -> Edits:
+def judge(link: Link, mapped: Mapped, policy: Policy, today: date, *, associates: bool = True) -> Edits:
     """Sort the edits of a linked record. ``link.existing`` may be a part of AWS's record; then no body is judged.
 
-    ``today`` is the date in UTC, by which AWS judges close dates.
+    ``today`` is the date in UTC, by which AWS judges close dates. ``associates``: what is to be attached and detached
+    will be; where AWS refused that, a stage cannot count on it.
     """
     agreed = base_of(link)
     if agreed is not link.base:  # what came from AWS and stands in Salesforce is nobody's edit
@@ -93,7 +94,9 @@ def judge(link: Link, mapped: Mapped, policy: Policy, today: date) -> Edits:
     for change in _candidates(link, mapped, policy):
         _sort(change, link, mapped, sorting)
     if sorting.send and policy.shape is not None and is_whole(existing):
-        attached = ({*(link.attached or ())} | {*attach}) - {*detach}
+        attached = {*(link.attached or ())}
+        if associates:
+            attached = (attached | {*attach}) - {*detach}
         _hold_refused(link, mapped, policy, sorting, attached, today)
     return Edits(
         tuple(sorting.send),

@@ -182,12 +182,18 @@ def plan_link(link: Link, policy: Policy, now: datetime) -> tuple[Action, ...]:
 
 
 def _open_operation(link: Link, operation: Operation, now: datetime) -> Action:
-    if not operation.ambiguous and (link.presence != "flagged" or _is_taken_back(link, operation)):
+    if not operation.ambiguous and _is_needless(link, operation):
         return Drop(operation)
     later = operation.next_attempt_at
     if later is not None and later > now:
         return Wait(f"{operation.action} is tried again. {operation.error}".strip(), later, in_progress=True)
     return Resume(operation)
+
+
+def _is_needless(link: Link, operation: Operation) -> bool:
+    """Whether nobody wants it any more, or somebody else has created meanwhile what it was to create."""
+    is_made = operation.action == "CreateOpportunity" and bool(link.candidate_id)
+    return link.presence != "flagged" or is_made or _is_taken_back(link, operation)
 
 
 def _is_taken_back(link: Link, operation: Operation) -> bool:
@@ -275,8 +281,8 @@ def _after_submission(link: Link, mapped: Mapped, policy: Policy, now: datetime)
     refusal = refusal_in_review(link, mapped)
     if link.review_status == ReviewStatus.PENDING:
         link = link.with_review_status("")  # AWS has yet to move it on
-    found = edits.judge(link, mapped, policy, now.date())
     associates = refusal is None
+    found = edits.judge(link, mapped, policy, now.date(), associates=associates)
     updates = refusal is None or refusal.action in ASSOCIATING
     if ((associates and found.is_to_send) or (updates and found.send)) and not is_whole(link.existing):
         return (Read(link.opportunity_id),)

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 from connector import tracing
 from connector.core import plan
+from connector.core.lifecycle import TaskStatus
 from connector.core.model import Link
 from connector.core.plan import Action, Wait
 from connector.core.retry import next_attempt, next_look_up
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 STEPS_OF_A_LINK = 60
 """More steps than any link can have (ten solutions, twenty products, …); past it something turns in a circle."""
+
+BETWEEN_SUBMISSIONS = 60.0
+"""Seconds until another submission is tried that something else than its task has put off."""
 
 QUEUE_PER_THREAD = 8
 QUEUE_SECONDS = 1.0
@@ -180,6 +184,10 @@ def _put_off(context: Context, link: Link, error: Exception) -> Link:
         extra=extra,
         exc_info=None if known else error,
     )
+    if operation is None and link.task is not None and link.task.status == TaskStatus.FAILED:
+        # Its attempts are the submissions that failed, after which a person is asked: this is none.
+        later = next_attempt(link.attempts, context.now, max(delay, BETWEEN_SUBMISSIONS))
+        return context.ledger.change(link, context.now, next_try_at=later)
     if operation is None:
         later = next_attempt(attempts, context.now, delay)
         return context.ledger.change(link, context.now, attempts=attempts, next_try_at=later)

@@ -6,19 +6,13 @@ A process that stood still meanwhile finds out by it that another one took over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 from connector.core.model import Link
 from connector.sync.context import Context
+from connector.sync.readings import Instant, seconds_between
 
 SOON = 3.0
 """Seconds after its commit within which a call may still get under way without another one."""
-Instant: TypeAlias = tuple[float, float]
-"""Seconds by the clock that stands still while the machine sleeps, and by the one that may jump."""
-
-
-def instant_of(context: Context) -> Instant:
-    return context.clock.monotonic(), context.now.timestamp()
 
 
 class Ahead:
@@ -46,5 +40,4 @@ class Ahead:
         self._is_called = True
 
     def _age(self) -> float:
-        now = instant_of(self._context)
-        return max(one - before for one, before in zip(now, self._since, strict=True))
+        return seconds_between(self._since, self._context.instant)

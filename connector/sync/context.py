@@ -20,7 +20,7 @@ from connector.errors import AccessDenied
 from connector.ports import Clock, FieldInfo, Ledger, PartnerCentral, Salesforce
 from connector.sync import inbound
 from connector.sync.guards import Memory
-from connector.sync.readings import Readings
+from connector.sync.readings import Instant, Readings
 
 _Fields: TypeAlias = Mapping[str, FieldInfo]
 ASK_AGAIN_SECONDS = 600.0
@@ -97,6 +97,11 @@ class Context:
     @property
     def now(self) -> datetime:
         return self.clock.now()
+
+    @property
+    def instant(self) -> Instant:
+        """This moment by both clocks, to tell later how long ago it was."""
+        return self.clock.monotonic(), self.now.timestamp()
 
     @property
     def today(self) -> date:

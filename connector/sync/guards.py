@@ -299,6 +299,11 @@ def accept_mapping(context: Context) -> None:
     context.guards.is_mapping_accepted = True
 
 
+def is_judged(context: Context) -> bool:
+    """Whether it is known what the mapping touches, so that a record may be read without reading all of them."""
+    return is_accepted(context) or _verdict(context) is not None or not context.ledger.watermark(context.name, MAPPING)
+
+
 def guarded_mapping(context: Context) -> UnsafePlan | None:
     """The refusal that stands, as far as the ledger knows; counts nothing."""
     known = None if is_accepted(context) else _verdict(context)

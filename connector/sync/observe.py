@@ -125,8 +125,9 @@ def _learned(context: Context, link: Link, task: Task | None) -> Learned:
     if task is None or task.status == TaskStatus.IN_PROGRESS:
         started = (task or link.task).start_time if (task or link.task) else ""  # type: ignore[union-attr]
         later = context.now + timedelta(seconds=next_poll(_age(started, context.now)))
-        # AWS may no longer list the task of what it reviews.
-        changes: LinkChanges = {"poll_at": None if has_moved_on(link.review_status) else later}
+        # AWS may no longer list the task of what it reviews. One that it lists comes to its end.
+        is_gone = task is None and has_moved_on(link.review_status)
+        changes: LinkChanges = {"poll_at": None if is_gone else later}
         is_news = task is not None and task != link.task
         if is_news:
             changes["task"] = task

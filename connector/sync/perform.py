@@ -16,7 +16,7 @@ from connector.core import diff, edits
 from connector.core.audit import in_codes
 from connector.core.edits import Edits
 from connector.core.invitations import subject_of
-from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun, has_moved_on
+from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
 from connector.core.model import Link, Mapped, Operation, Refusal, Structure, fingerprint
 from connector.core.plan import (
     OWNER,
@@ -44,7 +44,7 @@ from connector.errors import ConnectorError, RecordError, StaleVersion, SyncConf
 from connector.ports import Begin, LinkChanges, Rest
 from connector.sync import second_look
 from connector.sync.adoption import find_earlier, take_over
-from connector.sync.ahead import Ahead, Instant, instant_of
+from connector.sync.ahead import Ahead
 from connector.sync.context import Context
 from connector.sync.guards import may_act, may_create, may_invite
 from connector.sync.learn import LEARNED, facts_of, learned_invitation, seen_whole, to_problems
@@ -57,6 +57,7 @@ from connector.sync.lookup import (
     log_operation,
     tasks_of,
 )
+from connector.sync.readings import Instant
 from connector.sync.rests import next_action, rest_of, tell_rest
 
 logger = logging.getLogger(__name__)
@@ -95,9 +96,8 @@ def _read(context: Context, link: Link, action: Read) -> Link:
     changes = seen_whole(context, link, existing)
     if newest is not None:
         status = str((existing.get("LifeCycle") or {}).get("ReviewStatus") or "")
-        is_over = newest.status == TaskStatus.FAILED or has_begun(status)
+        is_over = newest.status == TaskStatus.FAILED or (newest.status == TaskStatus.COMPLETE and has_begun(status))
         changes["task"] = newest
-        is_over = has_moved_on(status) or (is_over and newest.status != TaskStatus.IN_PROGRESS)
         changes["poll_at"] = None if is_over else context.now
         if link.aws is None and has_begun(status):  # what was taken over is followed from here on
             changes["refresh_at"] = context.now
@@ -160,7 +160,8 @@ def _judged_afresh(context: Context, link: Link, mapped: Mapped) -> tuple[Struct
     fresh = replace(link, existing=existing, attached=diff.attached_of(existing))
     if not is_submitted(fresh):
         fresh = fresh.with_review_status(ReviewStatus.PENDING)
-    return existing, edits.judge(fresh, mapped, context.policy, context.today)
+    associates = not is_submitted(link) or refusal_in_review(link, mapped) is None
+    return existing, edits.judge(fresh, mapped, context.policy, context.today, associates=associates)
 
 
 def _begin_at_once(context: Context, link: Link, action: Attach | Detach | Assign) -> Outcome:
@@ -244,7 +245,7 @@ class _Following:
 def _send(context: Context, link: Link, begin: Begin, write_ahead: Callable[[Link], Link]) -> Outcome:
     """Make a call, and those that follow from it, and record how each ended."""
     was_ambiguous = link.operation is not None and link.operation.ambiguous
-    outcome = _call(context, link, begin, write_ahead, was_ambiguous, instant_of(context))
+    outcome = _call(context, link, begin, write_ahead, was_ambiguous, context.instant)
     while isinstance(outcome, _Following):
         outcome = _call(context, outcome.link, outcome.begin, None, was_ambiguous=False, since=outcome.since)
     return outcome
@@ -300,7 +301,7 @@ def _succeed(context: Context, link: Link, response: Structure) -> Link | Rested
     learned = LEARNED[operation.action](context, link, operation, response)
     after = replace(link, operation=None, **facts_of(learned))
     action = next_action(context, after)
-    then, since = _then(context, after, action), instant_of(context)
+    then, since = _then(context, after, action), context.instant
     done = context.ledger.succeed(link, response, context.now, then, **learned)
     detail = str(response.get("Id") or response.get("TaskStatus") or "")
     log_operation(context, link, operation, "done", logging.INFO, detail)
@@ -385,17 +386,27 @@ def _resume(context: Context, link: Link, action: Resume) -> Outcome:
     operation = action.operation
     if second_look.is_due(context, link, action):
         return second_look.look_again(context, link)
-    if operation.ambiguous and (found := LOOK_UP[operation.action](context, link, operation)) is not None:
-        return found
+    # While a submission waits, somebody else may see to it.
+    is_submission = operation.action == "StartEngagementFromOpportunityTask"
+    if operation.ambiguous or is_submission:
+        found = LOOK_UP[operation.action](context, link, operation)
+        if found is not None:
+            return found
+    if is_submission and not operation.ambiguous and has_begun(link.review_status):
+        return _drop(context, link, Drop(operation))
     begin = Begin(operation.action, operation.body, operation.client_token, operation.intent)
     return _send(context, link, begin, lambda known: context.ledger.sending(known, context.now))
 
 
 def _drop(context: Context, link: Link, action: Drop) -> Link:
     log_operation(context, link, action.operation, "dropped, it was never carried out", logging.INFO)
-    is_shared = link.presence == "flagged"
-    words = f"The {'invitation' if is_shared else 'record'} is no longer to be pushed; this was never carried out."
-    codes = "the invitation was taken back" if is_shared else f"the record is {link.presence}"
+    if link.presence != "flagged":
+        words, codes = "The record is no longer to be pushed", f"the record is {link.presence}"
+    elif action.operation.action == "CreateEngagementInvitation":
+        words, codes = "The invitation is no longer to be pushed", "the invitation was taken back"
+    else:
+        words, codes = "Somebody else has done it at AWS meanwhile", "AWS had it already"
+    words += "; this was never carried out."
     return context.ledger.fail(link, words, context.now, codes=codes, is_dropped=True)
 
 

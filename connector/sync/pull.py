@@ -103,11 +103,17 @@ def pull_ids(context: Context, salesforce_ids: Sequence[str], asked: Mapping[str
     wanted = [to_id18(salesforce_id) for salesforce_id in salesforce_ids]
     records = permissions.reading(context, lambda selection: context.salesforce.fetch(selection, wanted))
     found = {to_id18(record["Id"]) for record in records}
+    absent = [salesforce_id for salesforce_id in wanted if salesforce_id not in found]
     with guards.looking(context):
         changed = store(context, admission.storable(context, wanted, records), asked)
-    changed += _note_absent(context, [salesforce_id for salesforce_id in wanted if salesforce_id not in found])
-    context.readings.note(wanted, context.clock.monotonic())
+    changed += _note_absent(context, absent)
+    context.readings.note(absent, context.instant)
     return Pulled(len(wanted), changed)
+
+
+def is_shared(context: Context, salesforce_id: str) -> bool:
+    """Whether Salesforce shows this record with its flag now. Stores nothing."""
+    return bool(permissions.reading(context, lambda selection: context.salesforce.fetch(selection, [salesforce_id])))
 
 
 _Entry = tuple[str, str, Mapped, Structure]
@@ -125,7 +131,7 @@ def store(context: Context, records: Iterable[Structure], asked: Mapping[str, St
     if not entries:
         return 0
     yield_to_edits(context, {salesforce_id: shown for salesforce_id, _, _, shown in entries})
-    context.readings.note((salesforce_id for salesforce_id, *_ in entries), context.clock.monotonic())
+    context.readings.note((salesforce_id for salesforce_id, *_ in entries), context.instant)
     reasons = Reasons(_causes(context, page), asked)
     changed = _keep(context, entries, _flagged_at(context, page), reasons)
     if changed < len(entries):

@@ -13,8 +13,8 @@ from connector.core.model import Link
 from connector.core.plan import Action, Create, Invite, Resume, Submit
 from connector.errors import ConnectorError, Halt, LedgerUnavailable, TemporaryError, UnsafePlan
 from connector.sync.context import Context
-from connector.sync.guards import has_room
-from connector.sync.pull import pull_ids
+from connector.sync.guards import TRY_SOON, has_room, is_judged
+from connector.sync.pull import is_shared, pull_ids
 
 PAUSE = 60.0
 """Seconds after which Salesforce is asked again where it cannot be asked now."""
@@ -24,7 +24,7 @@ _OPERATIONS = {"CreateOpportunity", "StartEngagementFromOpportunityTask", "Creat
 
 def is_due(context: Context, link: Link, action: Action) -> bool:
     """Whether this cannot be taken back, and the record was read too long ago."""
-    return _is_final(action) and not context.readings.has(link.salesforce_id, context.clock.monotonic())
+    return _is_final(action) and not context.readings.has(link.salesforce_id, context.instant)
 
 
 def _is_final(action: Action) -> bool:
@@ -38,16 +38,33 @@ def look_again(context: Context, link: Link) -> Link:
 
     Raises TemporaryError where Salesforce cannot be asked, whatever the reason: AWS's side of other records goes on.
     """
+    if not is_judged(context):
+        raise TemporaryError("A changed mapping is looked at first.", delay=TRY_SOON.total_seconds())
     try:
-        pull_ids(context, [link.salesforce_id])
-    except UnsafePlan:  # a changed mapping waits for a person; what goes on all the same was wanted before it
-        context.readings.note([link.salesforce_id], context.clock.monotonic())
+        _look(context, link)
     except LedgerUnavailable:
         raise
     except Halt as error:
         words = f"Salesforce cannot be asked whether the record is still shared. {error}"
         raise TemporaryError(words, delay=PAUSE) from error
     return context.ledger.link(link.id)
+
+
+def _look(context: Context, link: Link) -> None:
+    """Read the record. While a changed mapping waits for a person, nothing that was not released may be stored.
+
+    What was wanted before the change goes on all the same, but not of a record that is no longer there, and of what
+    was released only what it was then.
+    """
+    try:
+        pull_ids(context, [link.salesforce_id])
+    except UnsafePlan as error:
+        if not is_shared(context, link.salesforce_id):
+            raise TemporaryError("It is not shared any more, as the changed mapping has it.", delay=PAUSE) from error
+        context.readings.note([link.salesforce_id], context.instant)
+        return
+    if not context.readings.has(link.salesforce_id, context.instant):
+        raise TemporaryError("It has changed since it was released, so it waits for the mapping.", delay=PAUSE)
 
 
 def look_at_many(context: Context, planned: Sequence[tuple[Link, Action]]) -> bool:
@@ -59,7 +76,7 @@ def look_at_many(context: Context, planned: Sequence[tuple[Link, Action]]) -> bo
     waiting = Invite if has_room(context) else (Create, Invite)
     next_in_line = [(link, action) for link, action in planned if not isinstance(action, waiting)]
     wanted = [link.salesforce_id for link, action in next_in_line if is_due(context, link, action)]
-    if not wanted:
+    if not wanted or not is_judged(context):
         return False
     try:
         pull_ids(context, wanted)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 import pytest
 
 from connector import report
+from connector.adapters.salesforce import SalesforceClient
 from connector.commands import plan as planning
 from connector.commands import resync as resyncing
 from connector.commands.choice import Choice
 from connector.core.guard import CreatesPerPass
 from connector.core.model import Link, Refusal
-from connector.errors import TemporaryError, UnsafePlan, WrongAccount
+from connector.errors import Halt, TemporaryError, UnsafePlan, WrongAccount
 from connector.ports import Rest
 from connector.resources import packaged
 from connector.sandbox.partner_central.records import TaskScript
@@ -40,7 +41,8 @@ from connector.sync import (
     sweep_is_due,
     write_back,
 )
-from tests.world import ENVIRONMENT, World, wait_until
+from connector.sync.readings import Readings
+from tests.world import ENVIRONMENT, World, denied, wait_until
 
 ROOT = Path(__file__).parents[2]
 CONNECTOR = [sys.executable, "-m", "connector"]
@@ -366,9 +368,92 @@ def test_under_the_mappings_guard_as_well(world: World, monkeypatch: pytest.Monk
     stand_still(context, monkeypatch)
     advance(context)
     assert world.at_aws(late) == []
-    releases.release(beside, {late: fingerprint_of(context, late)})
+    release_as_planned(world, beside, late)
     advance(context)
     assert len(world.at_aws(late)) == 1
+
+
+def release_as_planned(world: World, context: Context, *deals: str) -> None:
+    """``connector plan --out`` and ``resync --plan``, as far as the records are read with it."""
+    releases.release(context, {one["salesforce_id"]: one["fingerprint"] for one in plan(world, *deals)["records"]})
+    pull_ids(context, deals)
+
+
+def denied_to_create(context: Context) -> None:
+    """AWS refuses us permission when the creates are written ahead already, and that takes long."""
+    observe(context)
+    with denied("CreateOpportunity"), suppress(Halt):
+        advance(context)
+    context.readings = Readings()
+
+
+def test_what_was_released_waits_once_it_was_edited_though_it_was_written_ahead(world: World) -> None:
+    linked_world(world)
+    edit_mapping(world)
+    deals = [world.opportunity() for _ in range(3)]
+    context = world.context()
+    context.in_flight = 1
+    with pytest.raises(UnsafePlan):
+        pull(context)
+    release_as_planned(world, context, *deals)
+    denied_to_create(context)
+    for deal in deals[:2]:
+        world.edit(deal, Name="Renamed meanwhile")
+    context.ledger.wake_waiting(*context.key, context.now)
+    advance(context)
+    assert [len(world.at_aws(deal)) for deal in deals] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("gone", ["unflagged", "deleted"])
+def test_what_nobody_shares_any_more_is_not_created_while_a_changed_mapping_waits(world: World, gone: str) -> None:
+    linked_world(world)
+    deal = world.opportunity()
+    context = world.context()
+    pull(context)
+    denied_to_create(context)
+    assert link_of(context, deal).operation is not None
+    edit_mapping(world)
+    if gone == "unflagged":
+        world.edit(deal, Share_With_AWS__c=False)
+    else:
+        world.sandbox.org.delete("Opportunity", deal)
+    context = world.context()
+    with pytest.raises(UnsafePlan):
+        pull(context)
+    observe(context)
+    advance(context)
+    assert world.at_aws(deal) == []
+    assert link_of(context, deal).presence == "flagged", "nothing is stored with that mapping"
+    edit_mapping(world, TITLE)
+    context = world.context()
+    context.ledger.wake_waiting(*context.key, context.now)
+    pull(context, sweep=True)
+    pass_once(context)
+    assert world.at_aws(deal) == []
+    assert link_of(context, deal).presence == gone
+
+
+def test_what_a_changed_mapping_touches_is_counted_by_the_reading_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever waits to be created: it is put off until that is known."""
+    linked_world(world)
+    world.opportunity()
+    context = world.context()
+    pull(context)
+    denied_to_create(context)
+    edit_mapping(world)
+    context = world.context()
+    read, changes = [], SalesforceClient.changes
+    monkeypatch.setattr(
+        SalesforceClient, "changes", lambda client, *given: read.append(given) or changes(client, *given)
+    )
+    observe(context)
+    advance(context)
+    assert read == []
+    with pytest.raises(UnsafePlan):
+        pull(context)
+    assert len(read) > 0
 
 
 def test_the_count_is_exact_and_leaves_out_what_could_not_be_created(world: World) -> None:

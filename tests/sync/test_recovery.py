@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 from unittest import mock
@@ -13,13 +15,14 @@ from connector.core import retry
 from connector.sandbox.partner_central import service as serving
 from connector.sandbox.partner_central.errors import ServiceError
 from connector.sandbox.partner_central.records import TaskScript
-from connector.sync import Context, advance, learn, lookup, observe, pull, write_back
+from connector.sync import Context, advance, follow_tasks, learn, lookup, observe, pull, write_back
 from connector.sync.settle import settle
 from tests import audit
-from tests.audit import Deal
+from tests.audit import Deal, draft_of
 from tests.world import World, wait_until
 
 START = audit.START
+MOMENT = timedelta(seconds=0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +48,6 @@ def retried(world: World) -> Context:
         context.ledger.wake(*context.key, [link.salesforce_id], context.now)
     settle(context, None, patience=timedelta(seconds=20))
     return context
-
-
-def draft_of(world: World, deal: str, token: str = "by-hand", **project: Any) -> str:
-    """Somebody creates the opportunity of a record at AWS; gives its id."""
-    body = dict(audit.mapped_now(world.context(), deal).opportunity)
-    body["Project"] = {**body["Project"], **project}
-    return str(world.by_hand("CreateOpportunity", {**body, "ClientToken": token})["Id"])
 
 
 def submitted_of(world: World, deal: str, script: TaskScript | None = None) -> str:
@@ -311,6 +307,54 @@ def test_a_task_that_fails_again_and_again_is_told_in_the_end(world: World, afte
         wait_until(is_held, "a person to be asked", 30)
     assert sum(entry.operation == START for entry in world.ours) == retry.ATTEMPTS_OF_A_TASK
     assert "EngagementConflict" in str(world.record(deal)["AWS_Sync_Message__c"])
+
+
+def test_what_keeps_us_from_asking_for_tasks_is_no_failed_submission(world: World) -> None:
+    """AWS fails two submissions, and cannot be asked in between for a while: a person is asked after five only."""
+    deal = world.opportunity()
+    for _ in range(2):
+        world.sandbox.service.script_tasks(TaskScript(after=0.0, reason="InternalError", message="try again"))
+    context = world.context()
+    pull(context)
+    observe(context)
+    away = mock.Mock(side_effect=ServiceError("InternalServerException", "We are sorry."))
+
+    def is_away() -> bool:
+        advance(context)
+        return bool(away.call_count > 2 * retry.ATTEMPTS_OF_A_TASK)
+
+    with ExitStack() as hurried:
+        for name in ("connector.sync.learn", "connector.sync.advance"):
+            soon = mock.patch.object(sys.modules[name], "next_attempt", lambda _n, now, _s=0.0: now + MOMENT)
+            hurried.enter_context(soon)
+        with mock.patch.dict(serving.OPERATIONS, {"ListEngagementFromOpportunityTasks": away}):
+            wait_until(is_away, "AWS to be asked in vain", 30)
+        judge(world, world.settle(deal), Deal(deal))
+    assert sum(entry.operation == START for entry in world.ours) == 3
+
+
+def test_a_task_that_ended_while_nobody_looked_is_told_though_the_review_is_on(world: World) -> None:
+    """The list of opportunities tells of the review before the task was asked for again."""
+    world.sandbox.service.configure(task_seconds=0.5)
+    deal = world.opportunity()
+    context = world.context()
+    for verb in (pull, observe, advance, write_back):
+        verb(context)
+    assert world.record(deal)["AWS_Task_Status__c"] == "IN_PROGRESS"
+    wait_until(lambda: world.sandbox.service.tasks()[0]["TaskStatus"] == "COMPLETE", "the task to end", 10)
+    (found,) = world.at_aws(deal)
+    world.sandbox.service.review(found["Id"], "In review")
+    context = world.context()
+
+    def is_told() -> bool:
+        for verb in (pull, observe, advance, follow_tasks, write_back):
+            verb(context)
+        return bool(world.record(deal)["AWS_Engagement_Id__c"])
+
+    wait_until(is_told, "the end of the task", 30)
+    assert world.record(deal)["AWS_Task_Status__c"] == "COMPLETE"
+    later = context.now + timedelta(days=365)
+    assert context.ledger.polls_due(*context.key, later, 10) == [], "nobody asks for it any more"
 
 
 def test_a_complete_task_that_a_person_has_to_mend_is_told(world: World) -> None:

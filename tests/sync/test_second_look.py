@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,13 +13,10 @@ import pytest
 from connector.adapters.salesforce import SalesforceClient
 from connector.core import retry
 from connector.errors import Halt, QuotaExhausted, UnsafePlan
-from connector.sandbox.partner_central import service as serving
-from connector.sandbox.partner_central.calls import Call
-from connector.sandbox.partner_central.errors import ServiceError
 from connector.sync import Context, advance, follow_tasks, observe, pull, second_look, write_back
 from connector.sync.readings import FRESH, Readings
-from tests.audit import INVITE, START
-from tests.world import ROW, World, wait_until
+from tests.audit import INVITE, START, draft_of
+from tests.world import ROW, World, denied, wait_until
 
 CREATE = "CreateOpportunity"
 PARTNER, OTHER = "222233334444", "333344445555"
@@ -29,17 +25,6 @@ PARTNER, OTHER = "222233334444", "333344445555"
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
-
-
-@contextmanager
-def denied(operation: str) -> Iterator[None]:
-    """AWS does not let us do this for a while."""
-
-    def deny(_call: Call, _body: Any) -> Any:
-        raise ServiceError("AccessDeniedException", "User is not authorized to perform this.")
-
-    with mock.patch.dict(serving.OPERATIONS, {operation: deny}):
-        yield
 
 
 def halted(context: Context) -> None:
@@ -258,16 +243,84 @@ def test_what_was_written_ahead_goes_on_while_a_changed_mapping_waits(
     assert len(world.at_aws(deal)) == 1
 
 
+@pytest.mark.parametrize("looks", [False, True])
+def test_what_somebody_else_created_while_it_waited_is_taken_over(world: World, looks: bool) -> None:
+    """Written ahead, certainly not carried out: that says nothing of what others do meanwhile."""
+    deal = world.opportunity()
+    context = world.context()
+    with denied(CREATE):
+        halted(context)
+    made = draft_of(world, deal)
+    if looks:
+        later(context)
+    pull(context)
+    observe(context)
+    go_on(context)
+    assert [one["Id"] for one in world.at_aws(deal)] == [made]
+    assert world.record(deal)["AWS_Opportunity_Id__c"] == made
+    assert world.record(deal)["AWS_Sync_Status__c"] == "Synced"
+    dropped = [step for step in world.show(deal)["history"] if step["action"] == CREATE]
+    assert [step["error"] for step in dropped] == [
+        "Somebody else has done it at AWS meanwhile; this was never carried out."
+    ]
+
+
+@pytest.mark.parametrize("hears", [False, True])
+def test_what_somebody_else_submitted_while_it_waited_is_not_submitted_again(world: World, hears: bool) -> None:
+    """Whether the list of opportunities has told of it by then or not."""
+    deal = world.opportunity()
+    context = world.context()
+    with denied(START):
+        halted(context)
+    (draft,) = world.at_aws(deal)
+    involvement = {"InvolvementType": "Co-Sell", "Visibility": "Full"}
+    world.by_hand(START, {"ClientToken": "by-hand", "Identifier": draft["Id"], "AwsSubmission": involvement})
+    if hears:
+        observe(context)
+    go_on(context)
+    assert [entry.outcome for entry in world.ours if entry.operation == START] == ["AccessDeniedException"]
+    shown = world.record(deal)
+    assert (shown["AWS_Sync_Status__c"], shown["AWS_Task_Status__c"]) == ("Synced", "COMPLETE")
+    assert context.ledger.open_operations(context.name) == 0
+
+
+def test_a_machine_that_slept_looks_again(world: World) -> None:
+    """One of its clocks stood still meanwhile."""
+    deal = world.opportunity()
+    context = world.context()
+    with denied(CREATE):
+        halted(context)
+    world.edit(deal, Share_With_AWS__c=False)
+    clock, night = context.clock, timedelta(hours=9)
+    context.clock = mock.Mock(sleep=clock.sleep, monotonic=clock.monotonic)
+    context.clock.now = lambda: clock.now() + night
+    pull(context)
+    advance(context)
+    assert world.at_aws(deal) == []
+
+
 def test_readings_are_forgotten_by_and_by() -> None:
+    def at(second: float) -> tuple[float, float]:
+        return 1000.0 + second, 5000.0 + second
+
     readings = Readings()
-    readings.note(["a"], 1000.0)
-    readings.note(["b"], 1000.0 + FRESH - 1)
-    assert readings.has("a", 1000.0 + FRESH - 1)
-    assert not readings.has("c", 1000.0)
-    assert readings.has("b", 1000.0 + FRESH + 1), "an older set is kept for as long again"
-    readings.note(["c"], 1000.0 + FRESH + 1)
-    assert not readings.has("a", 1000.0 + 2 * FRESH + 2)
-    assert readings.has("c", 1000.0 + 2 * FRESH + 2)
-    assert not readings.has("c", 1000.0 + 9 * FRESH)
-    readings.note(["d"], 5.0)
-    assert not readings.has("e", 5.0), "a clock that began anew does no harm"
+    readings.note(["a"], at(0))
+    readings.note(["b"], at(FRESH - 1))
+    assert readings.has("a", at(FRESH - 1))
+    assert not readings.has("c", at(0))
+    assert readings.has("b", at(FRESH + 1)), "an older set is kept for as long again"
+    readings.note(["c"], at(FRESH + 1))
+    assert not readings.has("a", at(2 * FRESH + 2))
+    assert readings.has("c", at(2 * FRESH + 2))
+    assert not readings.has("c", at(9 * FRESH))
+    readings.note(["d"], (5.0, 5.0))
+    assert not readings.has("e", (5.0, 5.0)), "clocks that began anew do no harm"
+
+
+@pytest.mark.parametrize("asleep", [0, 1])
+def test_readings_grow_old_by_either_clock(asleep: int) -> None:
+    readings = Readings()
+    readings.note(["a"], (1000.0, 5000.0))
+    now = [1000.0, 5000.0]
+    now[asleep] += 3 * FRESH
+    assert not readings.has("a", (now[0], now[1]))

@@ -745,3 +745,19 @@ def test_a_product_that_aws_refuses_is_told_and_not_sent_again_and_again(world: 
     assert at_aws(world, deal, "LifeCycle.NextSteps") == "Sign"
     assert status(world, deal) == "Held"
     assert [[one.operation for one in part].count(ATTACH) for part in (first, more)] == [1, 2]
+
+
+def test_a_stage_does_not_count_on_a_solution_that_aws_refused(world: World) -> None:
+    deal = reviewed(world, AWS_Solution_Ids__c=None, AWS_Other_Solution__c="Our own migration factory")
+    world.sandbox.service.configure(inactive_solutions=["S-0001112"])
+    more = {"AWS_Solution_Ids__c": "S-0001112", "StageName": "Negotiation/Review"}
+    for changes in ({"NextStep": "Sign", **more}, {"Amount": 480_000}):
+        calls = edited(world, deal, **changes)
+        assert [(one.operation, one.outcome == "ok") for one in calls[:2]] == [(ATTACH, False), (UPDATE, True)]
+        assert status(world, deal) == "Held"
+        assert "S-0001112" in message(world, deal)
+    assert at_aws(world, deal, "LifeCycle.NextSteps") == "Sign"
+    assert at_aws(world, deal, "LifeCycle.Stage") != "Committed"
+    edited(world, deal, AWS_Solution_Ids__c="S-0001111")
+    assert at_aws(world, deal, "LifeCycle.Stage") == "Committed"
+    assert status(world, deal) == "Synced"

@@ -13,7 +13,7 @@ from connector.adapters.ledger.engine import Transactions
 from connector.adapters.ledger.nouns import FORGOTTEN, in_turn, is_among, lock_links, touched, upsert, within
 from connector.adapters.ledger.rows import LINK, SIGHTING
 from connector.core.diff import is_newer
-from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun, has_moved_on
+from connector.core.lifecycle import ReviewStatus, TaskStatus, has_begun
 from connector.core.model import Structure
 from connector.core.selection import is_id, to_id18
 
@@ -147,8 +147,8 @@ def _told_to_linked(
         if not is_newer(summary, existing) or _is_known(summary, existing):
             continue
         status = str((summary.get("LifeCycle") or {}).get("ReviewStatus") or "")
-        is_complete = (row.task or {}).get("TaskStatus") == TaskStatus.COMPLETE
-        is_over = has_moved_on(status) or (has_begun(status) and is_complete)
+        # One that is not known to be over is looked at once more: its end is for the record, though the review is on.
+        is_over = has_begun(status) and (row.task or {}).get("TaskStatus") == TaskStatus.COMPLETE
         told.setdefault(_Told(status, is_over), {})[row.id] = {**existing, **summary}
     return told
 
