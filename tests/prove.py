@@ -70,6 +70,8 @@ def _run(options: argparse.Namespace, parts: Sequence[str], how: Sequence[str], 
     command = [sys.executable, "-m", "pytest", *how, "-q", *parts]
     command += [
         f"--hypothesis-seed={options.seed}",
+        "-o",
+        "junit_family=xunit1",  # which has properties
         "--junitxml",
         str(report),
         *(["-k", options.only] if options.only else []),
