@@ -10,12 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+import trustme
+from pydantic import SecretStr
 
 from connector import report
 from connector.app import App
 from connector.commands.status import status
+from connector.config.models import Alerts
 from connector.core.guard import CreatesPerPass
 from connector.core.health import PROCESS, Held, State, Trouble
 from connector.core.model import Mapped
@@ -140,6 +145,56 @@ def test_a_restart_in_the_middle_repeats_nothing(watch: Watch) -> None:
         watch.later(second, 1, "pull")
         assert [text.split()[3] for text in watch.told(2)] == ["halted", watch.webhook.texts[1].split()[3]]
     assert "works again" in watch.webhook.texts[1]
+
+
+def test_a_stop_right_after_telling_repeats_nothing(watch: Watch) -> None:
+    watch.expect("pull")
+    watch.app.stopping.set()  # SIGTERM: no look follows
+    with Watcher(Serving(lambda: watch.app, watch.beats, "test"), lambda: watch.now) as first:
+        watch.fails("pull", LoginFailed("Refused."))
+        first.look()
+        wait_until(lambda: bool(first.bell.told()), "it to be told")
+    watch.app.stopping.clear()
+    watch.beats = Beats()
+    watch.expect("pull")
+    with watching(watch) as second:
+        watch.fails("pull", LoginFailed("Refused."))
+        watch.later(second, 4)
+        second.bell.flush(20)
+        assert len(watch.webhook.texts) == 1
+        watch.later(second, 1, "pull")
+        assert "works again" in watch.told(2)[1]
+
+
+@pytest.mark.parametrize("name", ["NETRC", "REQUESTS_CA_BUNDLE"])
+def test_the_environment_adds_no_login_and_no_certificates(
+    hook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login mallory password wrong\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv(name, str(netrc))
+    asked: list[requests.PreparedRequest] = []
+    real = requests.Session.send
+
+    def send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        asked.append(request)
+        assert options["verify"] is True
+        return real(session, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    assert bell._send(Alerts(webhook=SecretStr(hook.url)), "x") == ("", 0.0)
+    assert "Authorization" not in asked[0].headers
+
+
+def test_a_webhook_with_certificates_of_its_own_takes_alerts(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with webhook(authority) as hook:
+        unknown, known = (Alerts(webhook=SecretStr(hook.url), ca_bundle=ca) for ca in (None, tmp_path / "ca.pem"))
+        assert bell._send(unknown, "x") == ("SSLError", 0.0)
+        assert bell._send(known, "x") == ("", 0.0)
+    assert hook.texts == ["x"]
 
 
 def test_what_starts_anew_knows_nothing_and_tells_nothing(watch: Watch) -> None:
@@ -298,7 +353,7 @@ def test_what_another_process_went_on_from_is_not_told_any_more(watch: Watch, is
         one.look()
         assert [alert.state for alert in one.bell.pending()] == ["halted login"]
         if is_told:
-            other.bell._webhook = lambda: None
+            other.bell._alerts = Alerts
         else:
             other.bell.stop()
         watch.later(other, 0.5, "pull")

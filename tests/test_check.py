@@ -269,3 +269,11 @@ def test_a_renamed_field_is_named_by_the_case_that_still_gives_it(tmp_path: Path
     write(tmp_path, CONFIG + "    mapping: mapping.yaml\n", text.replace("AWS_Contract_Months__c, tr", "Months__c, tr"))
     (told,) = [line for line in run(tmp_path, "--offline").stdout.splitlines() if line.startswith("error")]
     assert "No line reads AWS_Contract_Months__c, which the case gives." in told
+
+
+@pytest.mark.parametrize(("more", "told"), [("", True), (', token: "${WEB_TOKEN}"', False), (", listen: off", False)])
+def test_a_page_behind_a_proxy_without_a_token_is_told(tmp_path: Path, more: str, told: bool) -> None:
+    write(tmp_path, f"web: {{hosts: [page.example]{more}}}\n{CONFIG}")
+    done = run(tmp_path, "--offline", SF_CLIENT_ID="id", WEB_TOKEN="token-of-the-page")
+    assert done.exit_code == 0
+    assert ("config.yaml:1:7: web.hosts lets the page be reached by way of a proxy" in done.stdout) is told

@@ -185,6 +185,29 @@ def test_what_aws_quotes_of_a_record_is_not_in_the_log(world: World, lines: Stri
     assert found_in(lines.getvalue()) == []
 
 
+@pytest.mark.parametrize("refused", ["StartEngagementFromOpportunityTask", "AssociateOpportunity"])
+def test_whom_aws_quotes_of_a_write_that_has_nobody_in_it_does_not_stay(world: World, refused: str) -> None:
+    personal(world)
+    context = world.context()
+    real, quoting = (
+        context.partner_central.call,
+        {"Code": "ValidationException", "Message": "Gesine Geheimrat is wrong"},
+    )
+
+    def call(operation: str, parameters: Any, on_send: Any = None) -> Any:
+        if operation != refused:
+            return real(operation, parameters, on_send)
+        on_send()
+        raise to_error(ClientError({"Error": quoting}, operation), operation)
+
+    with mock.patch.object(context.partner_central, "call", call):
+        for _ in range(4):
+            pull(context)
+            advance(context)
+    assert "is wrong" in tables(world)["operation"]
+    assert found_in(tables(world)["operation"]) == []
+
+
 def test_what_a_reviewer_says_is_not_in_the_log(world: World, lines: StringIO) -> None:
     deals = personal(world), personal(world, Name="Another")
     world.settle(*deals)

@@ -254,7 +254,7 @@ def test_the_variables_of_the_page_ask_for_traces() -> None:
 
 
 NIGHTLY = [("date -u +", "date -ud tomorrow +"), ("-ud yesterday", "-u")]
-HOURLY = [("10 minutes ago", "tomorrow"), ("/audit-$(date -u ", "/audit-z$(date -u ")]
+HOURLY = [("date -u +", "date -ud tomorrow +"), ("/audit-$(", "/audit-z$(")]
 
 
 @pytest.mark.parametrize(("name", "later"), [("operations.md", NIGHTLY), ("privacy.md", HOURLY)])

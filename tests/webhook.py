@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import trustme
 
 PATH = "/services/T000/B000/xyzzy-secret"
 
@@ -17,6 +20,7 @@ class Webhook:
     """``answers`` are the next statuses, the last one for good; ``texts`` is what was taken, ``tried`` counts all."""
 
     port: int = 0
+    scheme: str = "http"
     answers: list[int] = field(default_factory=lambda: [200])
     texts: list[str] = field(default_factory=list)
     tried: int = 0
@@ -24,7 +28,7 @@ class Webhook:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{PATH}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{PATH}"
 
     def take(self, body: bytes) -> int:
         self.tried += 1
@@ -37,9 +41,9 @@ class Webhook:
 
 
 @contextmanager
-def webhook() -> Iterator[Webhook]:
-    """One that listens."""
-    kept = Webhook()
+def webhook(authority: trustme.CA | None = None) -> Iterator[Webhook]:
+    """One that listens, over https where somebody signs its certificate."""
+    kept = Webhook(scheme="http" if authority is None else "https")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -55,6 +59,10 @@ def webhook() -> Iterator[Webhook]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         kept.port = server.server_address[1]
+        if authority is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("127.0.0.1").configure_cert(tls)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

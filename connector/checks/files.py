@@ -44,7 +44,11 @@ def check_config(option: Path | None, environment: Mapping[str, str], *, offline
         found = tuple(_finding(problem) for problem in error.problems) or (_bare(error, path),)
         return Looked(Checked(suite, name, found), None, _named_mappings(path))
     severity = Severity.NOTE if offline else Severity.ERROR
-    unset = (*(_finding(problem, severity) for problem in config.unset), *_written_secrets(path))
+    unset = (
+        *(_finding(problem, severity) for problem in config.unset),
+        *_written_secrets(path),
+        *_open_page(path, config),
+    )
     files = tuple(dict.fromkeys(connection.mapping for connection in config.connections.values()))
     return Looked(Checked(suite, name, unset), config, files)
 
@@ -66,6 +70,19 @@ def _written_secrets(path: Path) -> Iterator[Finding]:
         cure = "Write ${NAME} there, and set that environment variable; replace the secret if the file was shared."
         message = f"{'.'.join(map(str, steps))} has a secret in the file itself, for everybody who reads the file."
         yield _finding(document.problem(steps, message, cure), Severity.WARNING)
+
+
+def _open_page(path: Path, config: Config) -> Iterator[Finding]:
+    """A page with another name is reached from elsewhere: by way of a proxy, which comes from this machine."""
+    web = config.web
+    if web.listen == "off" or web.token is not None or not web.hosts:
+        return
+    (_, document), *_ = configuration.documents_of(path, os.environ)
+    message = (
+        "web.hosts lets the page be reached by way of a proxy, and without web.token whoever reaches that may use it."
+    )
+    cure = "Set web.token, and have the proxy send it once it knows the person, or have people sign in with it."
+    yield _finding(document.problem(("web", "hosts"), message, cure), Severity.WARNING)
 
 
 def _texts(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:

@@ -327,6 +327,8 @@ class Alerts(Section):
     webhook: Webhook | None = None
     """Where to tell people of trouble, once for each change: an incoming webhook of Slack or what understands its JSON.
     Its address is a secret."""
+    ca_bundle: ExistingFile | None = None
+    """Certificates to trust there instead of the public ones."""
     held_share: Share = 0.2
     """Tell when more than this share of the shared records is held."""
     held_min_links: Number = 10

@@ -110,10 +110,15 @@ def _csv_line(cells: Iterable[str]) -> str:
 
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\x00]")
 
+_INNER = re.compile(r";(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
 
 def to_cell(value: Any) -> str:
-    """A value as a spreadsheet shows it, and never runs it: what would begin a formula gets an apostrophe before it."""
-    text = "" if value is None else str(value)
+    """A value as a spreadsheet shows it, and never runs it: what would begin a formula gets an apostrophe before it.
+
+    Also after a semicolon: where that separates lists, as in most of Europe, a cell ends there, quoted or not.
+    """
+    text = "" if value is None else _INNER.sub(";'", str(value))
     return f"'{text}" if not isinstance(value, int) and _FORMULA.match(text) else text
 
 
@@ -192,13 +197,28 @@ _REACHES = re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+|(?<![\w+])\+[1-9](?:[ ().\
 HIDDEN = "[…]"
 
 
-def without_people(words: str, body: Structure) -> str:
-    """A service's words without what they quote of a person: names, addresses and free text of the body."""
+def without_people(words: str, body: Structure, *others: Structure | None) -> str:
+    """A service's words without what they quote of a person: names, addresses and free text of the body.
+
+    ``others`` is what else is known of the record: a submission's body has nobody in it, and AWS's answer to it may.
+    Of that only people are taken out: the rest, as a stage, is what the words are about.
+    """
     if not words:
         return words
-    for value in sorted(set(_telling(body, is_person=False)), key=len, reverse=True):
+    known = {*_telling(body, is_person=False), *(name for one in others for name in _people(one))}
+    for value in sorted(known, key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, words)
     return _REACHES.sub(HIDDEN, words)
+
+
+def _people(value: Any) -> Iterator[str]:
+    """What stands of people anywhere below."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _telling(one, is_person=True) if name in _PEOPLE else _people(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _people(one)
 
 
 def _telling(value: Any, *, is_person: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from connector.core.audit import without_people
 from connector.core.facts import is_shown, to_field
 from connector.core.given import field_of
 from connector.core.inbound import due
@@ -26,7 +27,7 @@ def to_show(context: Context, link: Link) -> tuple[Structure, Structure]:
     """(values that are due, as the fields take them; values of AWS to be noted as given) of one link."""
     found = due(context.mapping, link)
     for name, why in found.failed.items():
-        _tell_once(context, link, name, why)
+        _tell_once(context, link, name, without_people(why, {}, link.existing, link.aws))
     fields = context.fields_to_show()
     values: Structure = {}
     for name, value in found.values.items():

@@ -9,12 +9,15 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
+from connector.config.models import Alerts
 from connector.core.retry import LONGEST_DELAY, next_attempt
 from connector.ports import Alert
 from connector.watch.wording import to_slack
+
+if TYPE_CHECKING:
+    import requests
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +30,10 @@ AT_ONCE = 10
 
 
 class Bell:
-    """What is to be told, and what was told. ``webhook`` gives its address, None where there is none."""
+    """What is to be told, and what was told. ``alerts`` gives the settings, a webhook's address among them."""
 
-    def __init__(self, webhook: Callable[[], SecretStr | None]) -> None:
-        self._webhook = webhook
+    def __init__(self, alerts: Callable[[], Alerts]) -> None:
+        self._alerts = alerts
         self._pending: dict[tuple[str, str], Alert] = {}
         self._told: list[Alert] = []
         self._changed = threading.Condition()
@@ -108,8 +111,7 @@ class Bell:
 
     def _post(self, texts: list[str]) -> float | None:
         """None when it was taken, or there is no webhook; else the seconds until the next try."""
-        webhook = self._webhook()
-        refused, asked = ("", 0.0) if webhook is None else _send(webhook, to_slack(texts))
+        refused, asked = _send(self._alerts(), to_slack(texts))
         if not refused:
             if self._failures:
                 logger.info("The webhook takes alerts again.", extra={"event": "alert_webhook"})
@@ -126,16 +128,28 @@ class Bell:
         return (next_attempt(self._failures, now, min(asked, LONGEST_DELAY)) - now).total_seconds()
 
 
-def _send(webhook: SecretStr, text: str) -> tuple[str, float]:
-    """("" or why it was not taken, seconds it asks us to wait)."""
+def _send(alerts: Alerts, text: str) -> tuple[str, float]:
+    """("" or why it was not taken, seconds it asks us to wait); without a webhook nothing is wanted."""
+    if alerts.webhook is None:
+        return "", 0.0
     import requests
+    from requests.utils import get_environ_proxies
 
-    try:
-        answer = requests.post(
-            webhook.get_secret_value(), json={"text": text}, timeout=TIMEOUT, allow_redirects=False, stream=True
-        )
-    except (requests.RequestException, OSError, ValueError) as error:
-        return type(error).__name__, 0.0
+    address = alerts.webhook.get_secret_value()
+    with requests.Session() as session:
+        # Of the environment only the way out counts: no .netrc may add a login, and no bundle weaken certificates.
+        session.trust_env = False
+        if alerts.ca_bundle is not None:
+            session.verify = str(alerts.ca_bundle)
+        try:
+            session.proxies.update(get_environ_proxies(address))
+            answer = session.post(address, json={"text": text}, timeout=TIMEOUT, allow_redirects=False, stream=True)
+        except (requests.RequestException, OSError, ValueError) as error:
+            return type(error).__name__, 0.0
+        return _outcome(answer)
+
+
+def _outcome(answer: requests.Response) -> tuple[str, float]:
     with answer:
         if answer.ok and not answer.is_redirect:
             return "", 0.0

@@ -9,6 +9,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -66,7 +67,7 @@ class Watcher:
         self._ending = threading.Event()
         self._ledger = Inquiry("watch-ledger", self._ask_ledger)
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self.bell = Bell(lambda: watched.app().config.alerts.webhook)
+        self.bell = Bell(lambda: watched.app().config.alerts)
 
     def __enter__(self) -> Self:
         webhook = self._watched.app().config.alerts.webhook
@@ -80,6 +81,13 @@ class Watcher:
         self._ending.set()
         self.bell.stop()
         self._thread.join(1.0)
+        self._note_told()
+
+    def _note_told(self) -> None:
+        """Note what was told since the last look, so that the next start repeats nothing. Waits a second at most."""
+        if self.bell.told():
+            with suppress(Exception):  # whatever it is: it is told once more, and the process ends all the same
+                self._ledger.ask(1.0)
 
     def _run(self) -> None:
         is_told = False
@@ -148,6 +156,8 @@ class Watcher:
             elif self._local.get((PROCESS, told.kind)) is told:
                 self._local[PROCESS, told.kind] = replace(told, tell_by=None)
             self.bell.noted(told)
+        if self._ending.is_set():
+            return  # what is to be told is for who goes on
         while self._wanted:
             before, after = self._wanted[-1]
             if ledger.change_alert(before, after):

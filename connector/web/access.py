@@ -123,7 +123,7 @@ class Door:
     def _recognise(self, request: Request, web: Web) -> Visitor | None:
         """Who asks. Without a token whoever is on this machine; with one, who has it or a session."""
         session = self.sessions.find(request.cookies)
-        named = _plain(request.headers.get(web.user_header, "")) if web.user_header else ""
+        named = _named(request, web)
         if web.token is None:
             return Visitor(named or "somebody on this machine", session or self.sessions.open(""))
         if is_token(_bearer_of(request), web):
@@ -131,7 +131,7 @@ class Door:
             return Visitor(named or "a program", session or self.sessions.open(""), needs_form=bool(web.user_header))
         if session is None:
             return None
-        return Visitor(named or session.name or "somebody who knows the token", session, has_signed_in=True)
+        return _signed_in(named, session)
 
     def _send_to_sign_in(self, request: Request) -> Response:
         is_browser = "text/html" in request.headers.get("accept", "") and request.method in _SAFE
@@ -148,9 +148,10 @@ class Door:
         if not is_token(token, self.web):
             await self.attempts.failed(_address_of(request))
             return None
-        session = self.sessions.open(_plain(name))
+        # Where a proxy names the person the form does not ask, and what it is sent all the same is anybody's word.
+        session = self.sessions.open("" if self.web.user_header else _plain(name))
         session.is_needed = True
-        request.scope["connector.visitor"] = Visitor(session.name, session, has_signed_in=True)
+        request.scope["connector.visitor"] = _signed_in(_named(request, self.web), session)
         return session
 
     def sign_out(self, request: Request) -> str:
@@ -232,6 +233,16 @@ def is_form_token(request: Request, given: str) -> bool:
 def is_secure(request: Request) -> bool:
     """Whether the browser speaks https, to us or to the proxy in front."""
     return "https" in {request.scope["scheme"], request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()}
+
+
+def _named(request: Request, web: Web) -> str:
+    """Whom the proxy in front names, "" where there is none that does."""
+    return _plain(request.headers.get(web.user_header, "")) if web.user_header else ""
+
+
+def _signed_in(named: str, session: Session) -> Visitor:
+    """The visitor of a session; what a proxy calls it comes before what it calls itself."""
+    return Visitor(named or session.name or "somebody who knows the token", session, has_signed_in=True)
 
 
 def _bearer_of(request: Request) -> str:

@@ -79,6 +79,14 @@ def test_no_cell_becomes_a_formula(text: str) -> None:
     assert row[COLUMNS.index("actor")] == f"'{text}"
 
 
+@pytest.mark.parametrize("text", ["Ann;=1+1;x", "Ann; =1+1", 'Ann;"=1+1"', "=1;+1", "Ann;\t@SUM(A1)"])
+def test_no_part_of_a_cell_becomes_a_formula_where_semicolons_separate(text: str) -> None:
+    lines = "".join(to_csv([Entry(AT, "acme", Event.SIGNED_IN, actor=f"page, {text}")]))
+    cells = [cell for row in csv.reader(io.StringIO(lines), delimiter=";") for cell in row]
+    assert len(cells) > 2
+    assert not [cell for cell in cells if cell.lstrip('\t "')[:1] in set("=+-@")]
+
+
 def test_an_ordinary_cell_stays_as_it_is() -> None:
     _, line = to_csv([Entry(AT, "acme", Event.ASKED, actor='Ann, "the" O\'Neil', operation_id=-1)])
     (row,) = csv.reader(io.StringIO(line, newline=""))

@@ -136,3 +136,23 @@ def test_whoever_speaks_last_both_sides_agree_and_fall_silent(world: World, even
     assert world.calls[:2] == before[:2], f"still writing after {events}"
     in_salesforce, at_aws = world.record(deal)["NextStep"], world.at_aws(deal)[0]["LifeCycle"].get("NextSteps")
     assert in_salesforce == at_aws, f"{last} spoke last of {events}"
+
+
+def test_whom_aws_names_is_not_in_the_log_where_the_mapping_lacks_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    seller = "  NextStep: {from: 'aws.OpportunityTeam[AWSSalesRep].Name', values: {Ann Other: Ann}}\n"
+    stage = "  AWS_Cost_Center__c: {from: aws.LifeCycle.Stage, values: {Qualified: Q}}\n"
+    (tmp_path / "following.yaml").write_text(f"version: 1\ninbound:\n{seller}{stage}", encoding="utf-8")
+    with world(tmp_path, mapping=(INVITING[0], "following.yaml")) as made:
+        made.write_config()
+        deal, opportunity = approved(made)
+        team = [{"BusinessTitle": "AWSSalesRep", "FirstName": "Gesine", "LastName": "Geheimrat"}]
+        made.sandbox.service.summarise(opportunity, OpportunityTeam=team, LifeCycle={"Stage": "Engaged"})
+        made.settle(deal)
+    told = {line.getMessage() for line in caplog.records if getattr(line, "event", "") == "inbound_failed"}
+    assert len(told) == 2
+    assert not [line for line in told if "Gesine" in line or "Geheimrat" in line]
+    assert [line for line in told if "'Engaged' is not in the mapping's list" in line]

@@ -237,6 +237,16 @@ def test_who_signed_in_stands_in_the_audit_trail(locked: Site) -> None:
     assert len(entry.actor) <= len("page, ") + 64
 
 
+def test_a_sign_in_behind_a_proxy_is_noted_under_the_name_that_the_proxy_gives(quiet: World) -> None:
+    with served(quiet.app(), token=TOKEN, user_header="X-User") as site:
+        for headers in ({"x-user": "renate@acme.example"}, {}):
+            assert site.post("/sign-in", data={"token": TOKEN, "name": "Boss"}, headers=headers).status_code == 303
+    with served(quiet.app(), token=TOKEN) as site:
+        assert site.sign_in("   ").status_code == 303
+    entries = [one.actor for one in site.app.ledger.audit("sandbox") if one.event == Event.SIGNED_IN]
+    assert entries[-3:] == ["page, renate@acme.example", *["page, somebody who knows the token"] * 2]
+
+
 def test_a_wrong_token_is_told_and_no_session_made(locked: Site, hurried: None) -> None:
     answered = locked.sign_in(token="something else")
     assert (answered.status_code, "That is not the token" in answered.text) == (403, True)

@@ -253,7 +253,9 @@ def _close(
     then: Begin | Rest | None = None,
 ) -> Link:
     operation = _operation_of(link)
-    words = without_people(error, operation.body)
+    mapped = link.mapped
+    known = (mapped.opportunity, {"Assignee": mapped.assignee}) if mapped is not None else ()
+    words = without_people(error, operation.body, *known, link.existing, link.base, link.aws)
     closed = (state, now, words, False, kept_intent(operation.intent), kept_response(response))
     connection.execute(_CLOSE, {"operation_id": operation.id, **dict(zip(_CLOSED, closed, strict=True))})
     resting = to_resting(then, now) if isinstance(then, Rest) else {}
