@@ -26,7 +26,7 @@ from connector.core.edits import Policy
 from connector.core.eta import DAY, Quota
 from connector.core.mapping import CompiledMapping
 from connector.core.selection import to_id18
-from connector.errors import UserError, WrongAccount
+from connector.errors import LedgerUnavailable, UserError, WrongAccount
 from connector.mapping_files import Compiled, compile_mappings
 from connector.ports import Organization
 from connector.resources import packaged
@@ -81,6 +81,7 @@ class App:
     _callers: dict[str, PartnerCentralClient] = field(default_factory=dict)
     _recorded: dict[str, int] = field(default_factory=dict)
     _has_ledger: bool = False
+    _lock: LedgerLock | None = None
 
     def __post_init__(self) -> None:
         if self.only is not None and self.only not in self.config.connections:
@@ -153,9 +154,15 @@ class App:
 
         Raises LedgerBusy when another process does, or took it over.
         """
-        with LedgerLock(self.engine, shared=shared, lost=self.stopping.set), _collecting_seldom():
+        self._lock = LedgerLock(self.engine, shared=shared, lost=self.stopping.set)
+        with self._lock, _collecting_seldom():
             self.require_ledger()
             yield
+
+    @property
+    def lost(self) -> LedgerUnavailable | None:
+        """Why this process owns its ledger no longer, which ends it."""
+        return self._lock.lost if self._lock is not None else None
 
     @cached_property
     def mappings(self) -> dict[str, CompiledMapping]:

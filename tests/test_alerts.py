@@ -615,3 +615,82 @@ def test_it_is_short_whatever_it_is_about(tmp_path: Path) -> None:
     before = Alert(NAME, "progress", "halted login", "x" * 900, START, START)
     assert len(to_recovered(before, START + MINUTE, "host1", "halted")) == 900
     assert len(to_held(NAME, Held(1, 2), 0.2, "host1")) < 400
+
+
+# a fleet
+
+
+def test_a_worker_that_begins_calls_no_silence_well(watch: Watch) -> None:
+    """Else each calls it what the other one does not, and all of that is told."""
+    for loop in ("pull", "observe"):
+        watch.app.ledger.set_watermark(NAME, f"last_{loop}", watch.now.isoformat())
+    told: list[str] = []
+    one, other = (fleet_watcher(watch, told) for _ in range(2))
+    one.look()
+    for _ in range(30):
+        watch.now += timedelta(seconds=16)
+        one.look()
+    assert told == ["stalled"]
+    other = fleet_watcher(watch, told)
+    for _ in range(30):
+        watch.now += timedelta(seconds=16)
+        for each in (one, other):
+            each.look()
+    assert told == ["stalled"]
+    for loop in ("pull", "observe"):
+        watch.app.ledger.set_watermark(NAME, f"last_{loop}", watch.now.isoformat())
+    watch.now += timedelta(seconds=16)
+    for each in (one, other):
+        each.look()
+    assert told == ["stalled", "running"]
+
+
+def test_workers_of_a_machine_that_was_asleep_tell_no_stall(watch: Watch) -> None:
+    told: list[str] = []
+    one = fleet_watcher(watch, told)
+    watch.expect("pull", "observe")
+
+    def well() -> None:
+        for loop in ("pull", "observe"):
+            watch.app.ledger.set_watermark(NAME, f"last_{loop}", watch.now.isoformat())
+        watch.well("pull", "observe")
+
+    for _ in range(3):
+        watch.now += timedelta(seconds=61)
+        well()
+        one.look()
+    watch.now += timedelta(seconds=16)
+    one.look()
+    watch.now += timedelta(hours=8)
+    one.look()
+    well()
+    watch.now += timedelta(seconds=16)
+    one.look()
+    assert told == []
+
+
+def fleet_watcher(watch: Watch, told: list[str]) -> Watcher:
+    """That of a worker."""
+    made = Watcher(Serving(lambda: watch.app, watch.beats, "test", shares=True), lambda: watch.now)
+    made._ring = lambda alert: told.append(alert.state)  # type: ignore[method-assign]
+    return made
+
+
+def test_who_cannot_reach_the_webhook_leaves_it_to_who_can(watch: Watch) -> None:
+    watch.expect("pull")
+    watch.fails("pull", LoginFailed("Refused."))
+    with watching(watch) as shut_in, watching(watch) as well:
+        shut_in.bell._post = lambda _: shut_in.bell.__dict__.update(_failures=1) or 0.05  # type: ignore[method-assign]
+        shut_in.look()
+        wait_until(lambda: shut_in.bell.is_failing, "it to be refused")
+        for _ in range(12):
+            watch.now += timedelta(seconds=15)
+            watch.fails("pull", LoginFailed("Refused."))
+            shut_in.look()
+            well.look()
+        (text,) = watch.told(1)
+        watch.now += timedelta(seconds=30)
+        for each in (well, shut_in):
+            each.look()
+        assert shut_in.bell.pending() == []
+    assert "is halted" in text

@@ -123,13 +123,21 @@ def test_the_daemon_goes_on_by_itself(
         assert "recovered" in events
 
 
+@pytest.mark.parametrize("hangs", [False, True])
 def test_a_second_daemon_that_came_first_makes_the_other_stop(
-    world: World, server: postgres.Server, tmp_path: Path
+    world: World, server: postgres.Server, tmp_path: Path, hangs: bool
 ) -> None:
-    """It slept through the restart, as a frozen machine does, and another one was started meanwhile."""
+    """It slept through the restart, as a frozen machine does, and another one was started meanwhile.
+
+    ``hangs``: a call of it is never answered, so that it is cut off in the end.
+    """
     deal = world.opportunity()
     with daemon(world) as asleep:
         wait_until(lambda: is_synced(world, deal), "the first record to be synced")
+        if hangs:
+            before = world.sandbox.faults.fired
+            world.sandbox.faults.add(on="ListOpportunities", do="hang", seconds=60.0, times=1)
+            wait_until(lambda: world.sandbox.faults.fired > before, "a call that is not answered")
         asleep.send_signal(signal.SIGSTOP)
         restart(server, lambda: None)
         world.write_config()
@@ -139,7 +147,9 @@ def test_a_second_daemon_that_came_first_makes_the_other_stop(
             wait_until(lambda: is_synced(world, later), "the second daemon to work")
             asleep.send_signal(signal.SIGCONT)
             assert asleep.wait(timeout=30) == 3
-            assert f"taken over by process {second.pid} on " in first_log.read_text(encoding="utf-8")
+            told = first_log.read_text(encoding="utf-8")
+            assert f"taken over by process {second.pid} on " in told
+            assert ("cut_off" in told) is hangs
             newest = world.opportunity()
             wait_until(lambda: is_synced(world, newest), "the second daemon to go on")
             stopped(second)

@@ -470,3 +470,13 @@ def test_off_is_off(world: World) -> None:
     with WebServer(Serving(lambda: app, Beats(), "test")) as made:
         assert not any(thread.name == "web" for thread in threading.enumerate())
     assert made.bound is None
+
+
+def test_a_worker_without_its_ledger_knows_nothing_of_what_others_do(world: World) -> None:
+    app, now = world.app(), datetime.now(UTC)
+    for loop in ("pull", "observe"):
+        app.ledger.set_watermark(NAME, f"last_{loop}", now.isoformat())
+    seen = Serving(lambda: app, Beats(), "test", shares=True)
+    look = look_at_ledger(seen, now, now)
+    assert healths_of(seen, look, now)[NAME].state.value == "running"
+    assert healths_of(seen, look, now + 22 * MINUTE)[NAME].state.value == "unknown"

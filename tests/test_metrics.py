@@ -450,3 +450,15 @@ def test_at_the_first_pull_nobody_knows_since_when(world: World, app: App) -> No
     found = flagged_at(app, deal)
     assert found is not None
     assert found >= before
+
+
+def test_figures_that_others_may_know_better_are_not_told_for_ever(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules take the largest of all processes, and the age of an open operation grows by itself."""
+    figures = metrics.Figures(Serving(lambda: app, Beats(), "test", shares=True))
+    figures._snapshots.inquiry.ask(10)
+    names = {family.name for family in figures.collect()}
+    assert {"connector_links", "connector_oldest_open_operation_seconds"} <= names
+    monkeypatch.setattr(metrics, "FORGOTTEN", timedelta(0))
+    left = {family.name for family in figures.collect()}
+    assert {"connector_figures_age_seconds", "connector_ledger_up", "connector_connection_state"} <= left
+    assert not left & {"connector_links", "connector_held_links", "connector_oldest_open_operation_seconds"}

@@ -62,6 +62,7 @@ class Scheduler:
     """Runs jobs, each in a thread of its own, until ``stopping`` is set.
 
     ``signals`` are those that came in before it ran; ``on_hangup`` is called, as a job, for one or more SIGHUP.
+    ``ended_by`` gives the exit code, and a sentence on why it ends, where something is cut off.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Scheduler:
         stopping: threading.Event,
         on_hangup: Callable[[], None] = _nothing,
         signals: SimpleQueue[int] | None = None,
+        ended_by: Callable[[], tuple[int, str]] = lambda: (0, ""),
     ) -> None:
         from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -79,6 +81,7 @@ class Scheduler:
         self._groups: list[Group] = []
         self._is_asked = threading.Event()
         self._on_hangup = on_hangup
+        self._ended_by = ended_by
         self._own = Group(stopping)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="loop")
         self._clock: Any = BackgroundScheduler(
@@ -236,10 +239,12 @@ class Scheduler:
             waiting.wait(0.1)
         names = ", ".join(name for group in self._in_flight() for name in sorted(group.under_way))
         names = names or "what is noted at the end"
-        logger.warning("Still in flight, looked up at the next start: %s.", names, extra={"event": "cut_off"})
+        code, why = self._ended_by()
+        told = "Still in flight, looked up at the next start: %s.%s"
+        logger.warning(told, names, f" {why}" if why else "", extra={"event": "cut_off"})
         tracing.stop()
         logging.shutdown()
-        os._exit(0)
+        os._exit(code)
 
     def _in_flight(self) -> list[Group]:
         with self._guard:

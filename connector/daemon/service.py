@@ -16,7 +16,7 @@ from connector.adapters.scheduler import Job, Scheduler
 from connector.app import App
 from connector.daemon.loops import Loops
 from connector.daemon.succession import Difference, Successor, Version, succeed, versions_of
-from connector.errors import ConnectorError, WrongAccount
+from connector.errors import ConnectorError, UserError, WrongAccount
 from connector.sync import verbs
 from connector.watch.beats import Beats
 
@@ -42,7 +42,7 @@ class Daemon:
         self.app = app
         self.beats = Beats()
         self._log_level = log_level
-        self._scheduler = Scheduler(app.stopping, self.reload, signals)
+        self._scheduler = Scheduler(app.stopping, self.reload, signals, self._ended_by)
         # Held for what is decided; nothing waits for a service under it.
         self._deciding = threading.RLock()
         self._loops: dict[str, Loops] = {}
@@ -76,6 +76,11 @@ class Daemon:
             logger.info("Stopped; nothing is in flight.", extra={"event": "stopped"})
         if self._refusal is not None:
             raise self._refusal
+
+    def _ended_by(self) -> tuple[int, str]:
+        """Exit code and reason where something in flight keeps the error itself from being raised."""
+        error = self._refusal or self.app.lost
+        return (0, "") if error is None else (2 if isinstance(error, UserError) else 3, str(error))
 
     def _refuse_all_wrong(self) -> None:
         """A wrong catalog is told before anything is done, where it leaves nothing to be done; asks no service."""

@@ -120,7 +120,9 @@ class Process:
 
     def _cut_off(self) -> None:
         names = ", ".join(self._worker.under_way) or "the queue"
-        logger.warning("Still in flight, looked up by another worker: %s.", names, extra={"event": "cut_off"})
+        lost = self._app.lost
+        told = "Still in flight, looked up by another worker: %s.%s"
+        logger.warning(told, names, f" {lost}" if lost is not None else "", extra={"event": "cut_off"})
         tracing.stop()
         logging.shutdown()
-        os._exit(0)
+        os._exit(0 if lost is None else 3)

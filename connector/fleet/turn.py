@@ -33,6 +33,8 @@ ROUND = 0.5
 """Seconds between two looks at the ledger while verbs are at work."""
 GAP = 0.25
 """Seconds until a verb runs again that has just ended and is due once more."""
+COUNTED_EVERY = 10.0
+"""Seconds until calls are added to the ledger: a turn may last for hours, and what died with it was never counted."""
 READING = frozenset({"pull", "requests"})
 """Verbs that a turn's end does not cut off, since they would begin from the start: they ask Salesforce only."""
 
@@ -64,7 +66,8 @@ def verbs_in(context: Context, kept: Context, schedule: Schedule) -> dict[str, V
 
 @dataclass
 class Turn:
-    """``has_to_end`` is asked once its time is up: where nobody else waits, it goes on."""
+    """``has_to_end`` is asked once its time is up: where nobody else waits, it goes on. ``count`` adds the calls that
+    were made to the ledger."""
 
     kept: Context
     context: Context
@@ -74,6 +77,7 @@ class Turn:
     pool: Executor
     beats: Beats
     has_to_end: Callable[[], bool]
+    count: Callable[[], None] = lambda: None
     ran: set[str] = field(default_factory=set)
     lost: LedgerUnavailable | None = None
     _marks: Mapping[str, str] = field(default_factory=dict)
@@ -96,6 +100,7 @@ class Turn:
         verbs = verbs_in(self.context, self.kept, self.schedule)
         clock = self.context.clock
         until = clock.monotonic() + self.lasts.total_seconds()
+        count_at = clock.monotonic() + COUNTED_EVERY
         self._learn(waiting)
         if self._marks.get(REVIEW):
             self.context.submitted.set()
@@ -108,6 +113,9 @@ class Turn:
             self._await()
             if clock.monotonic() >= until and not self._is_ending and self.has_to_end():
                 self.context.stopping.set()
+            if clock.monotonic() >= count_at and self.lost is None:
+                self.count()
+                count_at = clock.monotonic() + COUNTED_EVERY
             due = self._look(due)
 
     @property

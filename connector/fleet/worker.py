@@ -264,7 +264,12 @@ class Worker:
     def _turn(self, one: Served, fence: Fence) -> Turn:
         context, config = fresh(one.context, one.app.ledger.fenced(fence)), one.app.config
         parts = (one.context, context, config.schedule, one.habits, config.fleet.turn)
-        return Turn(*parts, self._pool, self.beats, lambda: self.is_awaited(fence.account))
+        awaited, count = lambda: self.is_awaited(fence.account), lambda: self._count(one)
+        return Turn(*parts, self._pool, self.beats, awaited, count)
+
+    def _count(self, one: Served) -> None:
+        with suppress(LedgerUnavailable, TemporaryError):
+            one.app.record_usage(one.context)
 
     def _tell_lost(self, one: Served, lost: LedgerUnavailable | None) -> None:
         """A line for a turn that was cut off, unless the one before was for the same reason."""
@@ -287,8 +292,7 @@ class Worker:
         """Give the account back, and count what was called."""
         app = one.app
         try:
-            with suppress(LedgerUnavailable, TemporaryError):
-                app.record_usage(one.context)
+            self._count(one)
         finally:
             with suppress(LedgerUnavailable, TemporaryError):
                 app.ledger.release_fence(fence, app.free_in(one.context))

@@ -78,6 +78,11 @@ class Bell:
         with self._changed:
             return list(self._told)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the webhook refused, or could not be reached, the last time."""
+        return self._failures > 0
+
     def noted(self, alert: Alert) -> None:
         """It is noted that this was told."""
         with self._changed:

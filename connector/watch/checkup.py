@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from connector.app import App
-from connector.core.health import PROCESS, Beat, Health, Held, count_held, judge
+from connector.core.health import PROCESS, Beat, Cause, Health, Held, State, count_held, judge
 from connector.ports import Alert
 from connector.settings import guard_limits
 from connector.sync import guards
@@ -112,6 +112,10 @@ REGULAR = frozenset({"pull", "observe"})
 """Loops that workers run whether anything is due or not; silence of another one proves nothing."""
 
 
+OLD = timedelta(minutes=1)
+"""What the ledger told longer ago than this says nothing of connections that other processes serve."""
+
+
 LEFT_BEHIND = timedelta(hours=2)
 """A failure that nobody has met anew for so long was that of a worker which is gone: every pause is shorter."""
 
@@ -125,6 +129,8 @@ def _is_failing(beat: Beat, now: datetime) -> bool:
 def healths_of(watched: Watched, look: Look | None, now: datetime) -> dict[str, Health]:
     """How each connection does, and under "" the process itself. Asks nobody; ``look`` is what the ledger last told."""
     app = watched.app()
+    if watched.shares and look is not None and now - look.at > OLD:
+        look = None  # others may have gone on meanwhile
     by_name: dict[str, list[Beat]] = defaultdict(list)
     for beat in watched.beats.all():
         by_name[beat.connection].append(beat)
@@ -136,8 +142,20 @@ def healths_of(watched: Watched, look: Look | None, now: datetime) -> dict[str, 
             loops = look.loops.get(name, {}) if look is not None else {}
             beats = [beat for beat in loops.values() if beat.loop in REGULAR or _is_failing(beat, now)]
         guards = look.guards.get(name, {}) if look is not None else {}
-        found[name] = judge(name, beats, guards, now, after, _guarded_since(look, name))
+        health = judge(name, beats, guards, now, after, _guarded_since(look, name))
+        if watched.shares and health.state is State.RUNNING and not all(_is_lately(one, now, after) for one in beats):
+            health = replace(health, state=State.UNKNOWN)
+        found[name] = health
     return found
+
+
+def _is_lately(beat: Beat, now: datetime, after: timedelta) -> bool:
+    """Whether a loop that others run has done something lately; a reader that has just begun expects it from now on,
+    which does not make what succeeded an hour ago well."""
+    known = (beat.succeeded_at, beat.moved_at if beat.began_at is not None else None)
+    last = max((moment for moment in known if moment is not None), default=None)
+    is_silent = last is None or now - last > beat.every + after
+    return beat.loop not in REGULAR or beat.cause == Cause.GUARD or not is_silent
 
 
 def _guarded_since(look: Look | None, name: str) -> dict[str, datetime]:

@@ -119,6 +119,7 @@ class Watcher:
     def _judge(self, now: datetime) -> None:
         if now - self._judged_at > timedelta(seconds=TICK + ANSWERS_IN) + ASLEEP:
             self._watched.beats.excuse(now)
+            self._since = now  # so are the loops that others run
         self._judged_at = now
         is_due = self._look is None or now - self._look.at >= self.look_every or bool(self.bell.told())
         if is_due:
@@ -175,6 +176,8 @@ class Watcher:
             if ours is not None and (alert.tell_by is None or not _is_same(ours, alert)):
                 self.bell.withdraw(ours)  # another process has told it, or tells what came after it
                 ours = None
+            if ours is not None and self.bell.is_failing:
+                continue  # whoever gets through may take it over
             if alert.tell_by is None or alert.tell_by >= now + (CLAIM / 2 if ours is not None else timedelta(0)):
                 continue
             later = now + CLAIM

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
@@ -36,6 +36,8 @@ from connector.web.snapshot import BOUNDS, CREATE, SUBMIT, Snapshot, Snapshots
 
 ANSWERS_IN = 5.0
 """Seconds that the ledger has to answer; Prometheus waits ten."""
+FORGOTTEN = timedelta(minutes=2)
+"""How old what the ledger told may be: others may know better by then, and of several figures the largest counts."""
 CAUSES = 50
 """Causes of one connection that are told apart; the rarest of more count as one."""
 OTHER = "other"
@@ -134,6 +136,8 @@ class Figures(Collector):
         age = gauge("figures_age_seconds", "How old the figures of the ledger are.")
         age.add_metric([], max((now - snapshot.look.at).total_seconds(), 0.0))
         yield age
+        if now - snapshot.look.at > FORGOTTEN:
+            return
         yield from _of_links(snapshot)
         yield from _of_operations(snapshot, now)
         yield from self._of_quotas(snapshot)

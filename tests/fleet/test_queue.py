@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
@@ -262,6 +263,25 @@ def test_trap_12_what_an_earlier_version_left_in_the_queue_is_taken(server: Engi
 
 
 # what looks are promised
+
+
+def test_a_fault_in_a_tick_is_told_once_and_ends_no_tick(server: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    desk, is_broken = Desk(wanted=[ONE]), True
+    due = desk.due
+
+    def fail(busy: Collection[str]) -> Sequence[Look]:
+        looks = due(busy)
+        if is_broken:
+            raise KeyError("one")
+        return looks
+
+    desk.due = fail  # type: ignore[method-assign]
+    with serving(server, desk):
+        wait_until(lambda: desk.ticks > 2, "ticks", 15)
+        is_broken = False
+        wait_until(lambda: desk.looks_at("one") > 0, "a look", 15)
+    told = [line for line in caplog.records if getattr(line, "event", "") == "job_crashed"]
+    assert [line.getMessage() for line in told] == ["The queue's tick failed where it must not."]
 
 
 def test_a_job_put_off_never_holds_up_its_account(server: Engine) -> None:

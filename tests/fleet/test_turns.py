@@ -495,3 +495,15 @@ def _forgive(one: Worker) -> None:
     known = trouble.Troubles.from_text(one.app.ledger.watermark(NAME, trouble.TROUBLE))
     over = {verb: trouble.Trouble(1, one.app.clock.now(), known.of[verb].told) for verb in known.of}
     one.app.ledger.set_watermark(NAME, trouble.TROUBLE, trouble.Troubles(over).to_text())
+
+
+def test_the_calls_of_a_long_turn_are_counted_before_its_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.fleet.turn.COUNTED_EVERY", 0.1)
+    world.opportunity()
+    world.sandbox.faults.add(on="CreateOpportunity", at="after", do="hang", seconds=5.0)
+    one, ledger = worker(world), world.app().ledger
+    with ThreadPoolExecutor(1) as pool:
+        turn = pool.submit(look, one)
+        wait_until(lambda: ledger.usage(NAME, "salesforce_calls", one.app.clock.now()) > 0, "them to be counted", 20)
+        assert not turn.done()
+        turn.result(60)

@@ -129,6 +129,11 @@ class LedgerLock:
         if kind is None and self._session.lost is not None:
             raise self._session.lost
 
+    @property
+    def lost(self) -> LedgerLost | None:
+        """Who took the ledger over, if anybody did."""
+        return self._session.lost if self._session is not None else None
+
     def _lock_file(self) -> None:
         database = self._engine.url.database
         if not database or database == ":memory:":

@@ -26,9 +26,9 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import procrastinate
@@ -131,6 +131,7 @@ class _Session:
         self._upkeep: Any = None
         self._is_ending = False
         self._leaving: set[asyncio.Task[None]] = set()
+        self._faults: dict[str, type[Exception]] = {}
         self._ahead = _ahead()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.workers_registered: list[int] = []
@@ -277,8 +278,20 @@ class _Session:
             with suppress(*LOST):
                 await self._defer([then])
 
+    @contextmanager
+    def _bearing(self, what: str) -> Iterator[None]:
+        """What keeps the fleet going is not ended by a fault in one of its rounds. Each kind of fault is told once."""
+        try:
+            with suppress(*LOST):
+                yield
+            self._faults.pop(what, None)
+        except Exception as error:
+            if self._faults.get(what) is not type(error):
+                logger.exception("The queue's %s failed where it must not.", what, extra={"event": "job_crashed"})
+            self._faults[what] = type(error)
+
     async def _tick(self, timestamp: int) -> None:
-        with suppress(*LOST):
+        with self._bearing(TICK):
             manager = self._manager
             known = [*await manager.list_jobs_async(task=LOOK, status=Status.TODO.value)]
             known += await manager.list_jobs_async(task=LOOK, status=Status.DOING.value)
@@ -303,7 +316,7 @@ class _Session:
         return job
 
     async def _rescue(self, timestamp: int) -> None:
-        with suppress(*LOST):
+        with self._bearing(RESCUE):
             dead = await self._manager.get_stalled_jobs(seconds_since_heartbeat=self._timing.dead_after)
             for job in dead:
                 if await self._end(job) and job.task_name == LOOK:
