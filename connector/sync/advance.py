@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 STEPS_OF_A_LINK = 60
 """More steps than any link can have (ten solutions, twenty products, …); past it something turns in a circle."""
 
-BETWEEN_SUBMISSIONS = 60.0
-"""Seconds until another submission is tried that something else than its task has put off."""
+_AS_THE_THIRD = 3
+"""The pause of a submission that something else than its task puts off is that after this many failures: 8 s."""
 
 QUEUE_PER_THREAD = 8
 QUEUE_SECONDS = 1.0
@@ -186,7 +186,7 @@ def _put_off(context: Context, link: Link, error: Exception) -> Link:
     )
     if operation is None and link.task is not None and link.task.status == TaskStatus.FAILED:
         # Its attempts are the submissions that failed, after which a person is asked: this is none.
-        later = next_attempt(link.attempts, context.now, max(delay, BETWEEN_SUBMISSIONS))
+        later = next_attempt(max(link.attempts, _AS_THE_THIRD), context.now, delay)
         return context.ledger.change(link, context.now, next_try_at=later)
     if operation is None:
         later = next_attempt(attempts, context.now, delay)
