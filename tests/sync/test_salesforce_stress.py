@@ -59,7 +59,7 @@ def code(name: str, message: str = "") -> str:
 
 FAULTS: dict[str, dict[str, Any]] = {
     "reset": {"do": "reset"},
-    "silence": {"do": "hang", "seconds": 3.0},
+    "silence": {"do": "hang", "seconds": 5.0},
     "truncated": {"do": "truncate"},
     "busy": {"do": "status", "status": 503},
     "broken": {"do": "status", "status": 500, "body": code("UNKNOWN_EXCEPTION", "ErrorId 1234")},
@@ -171,7 +171,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             patch.setenv(name, value)
         with world(tmp_path_factory.mktemp("stress")) as made:
             text = made.config.read_text(encoding="utf-8")
-            made.config.write_text(text.replace("      auth:", "      timeout: 1200ms\n      auth:"), encoding="utf-8")
+            made.config.write_text(text.replace("      auth:", "      timeout: 2s\n      auth:"), encoding="utf-8")
             yield Stage(made, made.app())
 
 
