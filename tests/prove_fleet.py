@@ -201,6 +201,7 @@ def kills(folder: Path, size: Size) -> Figures:
         play.start(size.workers)
         deaths: list[tuple[Worker, Held]] = []
         for _ in range(size.times):
+            play.keep_busy()
             victim, held = play.busy()
             victim.kill()
             deaths.append((victim, held))
