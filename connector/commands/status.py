@@ -64,9 +64,9 @@ def _print(name: str, part: Structure, now: datetime) -> None:
     heads = ("Records", "For", "Salesforce field", "Why they wait, and what to do", "Such as")
     printer.print(table(heads, rows, lines=True, title=f"{held} held, by cause"))
     if len(part["causes"]) > CAUSES:
-        more = len(part["causes"]) - CAUSES
-        what = "cause" if more == 1 else "causes"
-        printer.print(f"  {more} more {what}; `connector status --json` has all.", markup=False)
+        left = len(part["causes"]) - CAUSES
+        what = "cause" if left == 1 else "causes"
+        printer.print(f"  {left} more {what}; `connector status --json` has all.", markup=False)
     listed = [(entry["salesforce_id"], entry["name"]) for entry in part["held"][:RECORDS]]
     printer.print(table(("Held", "Name"), listed))
     more = f"  … and {held - RECORDS} more." if held > RECORDS else ""
