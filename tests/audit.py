@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -32,7 +32,7 @@ KINDS = ("duplicate", "lost", "nulled", "token", "open", "refused")
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something that must never be. ``kind`` is one of KINDS."""
+    """Something that must never be. ``kind`` is one of KINDS; several processes know of two more."""
 
     kind: str
     text: str
@@ -296,10 +296,10 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def count(complaints: Iterable[Complaint]) -> dict[str, int]:
+def count(complaints: Iterable[Complaint], kinds: Sequence[str] = KINDS) -> dict[str, int]:
     """How many of each kind, for the figures; every kind is named."""
     found = Counter(complaint.kind for complaint in complaints)
-    return {kind: found[kind] for kind in KINDS}
+    return {kind: found[kind] for kind in kinds}
 
 
 def value_at(structure: Any, path: str) -> Any:

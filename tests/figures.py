@@ -32,8 +32,8 @@ def rows_of_proofs(told: Mapping[str, Figures]) -> Iterator[Row]:
             yield from rows(told[name])
     each = list(told.values())
     yield "Records, writes in all", f"{sum(one['records'] for one in each):,}, {sum(one['writes'] for one in each):,}"
-    wrong = "Duplicates, lost updates, tokens with two bodies, two writers on an account, open operations"
-    yield wrong, ", ".join([str(sum(one["double writes"] for one in each))] * 5)
+    for kind, name in WRONG.items():
+        yield name, str(sum(one["wrong"][kind] for one in each))
     throttled = [sum(one[key] for one in each) for key in ("throttled", "throttled at a hand-over")]
     yield "Throttled answers; of those after a hand-over", "; ".join(map(str, throttled))
 
@@ -82,6 +82,18 @@ def clocks(one: Figures) -> Iterator[Row]:
     shifts = ", ".join(f"{each:+d} s" for each in one["seconds that clocks are off"])
     yield f"Workers killed while their clocks are off by {shifts}", str(one["kills"])
 
+
+WRONG = {
+    "duplicate": "Duplicates",
+    "lost": "Lost updates",
+    "nulled": "Blanked values",
+    "token": "Tokens with two bodies",
+    "open": "Operations left open",
+    "refused": "Updates refused",
+    "two writers": "Two writers on an account",
+    "account": "Writes on another account",
+}
+"""What the kinds of complaints are called."""
 
 PROOFS = {
     "kills": kills,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +31,7 @@ from tests.world import NO_PAGE, World, wait_until
 
 ROOT = Path(__file__).parents[1]
 ACCOUNTS = 10
+KINDS = (*audit.KINDS, "two writers", "account")
 CATALOG = "Sandbox"
 MAPPING = """\
 version: 1
@@ -265,16 +266,22 @@ class FleetWorld(World):
 
     def wait_until_settled(self, seconds: float = 300.0) -> None:
         """Return once every record is whole at both sides; fails with what is not."""
+        found = self.settle(seconds)
+        assert not found, f"{len(found)} complaints: {found[:5]}\n{self.last_words}"
+
+    def settle(self, seconds: float) -> list[Complaint]:
+        """Wait until every record is whole at both sides; gives what is not when the time is up."""
         deadline = time.monotonic() + seconds
         with suppress(AssertionError):
             self.wait_until_synced(seconds)
-        while found := self.unsettled():
-            assert time.monotonic() < deadline, self._told(found)
+        while (found := self.unsettled()) and time.monotonic() < deadline:
             time.sleep(0.5)
+        return found
 
-    def _told(self, found: Sequence[Complaint]) -> str:
-        tail = "\n".join(f"{worker.name}: {worker.text()[-1500:]}" for worker in self.workers[-4:])
-        return f"{len(found)} complaints: {found[:5]}\n{tail}"
+    @property
+    def last_words(self) -> str:
+        """What the latest processes said."""
+        return "\n".join(f"{worker.name}: {worker.text()[-1500:]}" for worker in self.workers[-4:])
 
     def judge(self) -> list[Complaint]:
         """What must hold at any moment, whatever happened to the processes."""
