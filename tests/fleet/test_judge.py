@@ -1,4 +1,4 @@
-"""The judge of a fleet's proofs finds what it is there for: each wrong is done on purpose, by calls over HTTPS."""
+"""The judge of a fleet's proofs finds what several processes may do wrong: done on purpose, by calls over HTTPS."""
 
 from __future__ import annotations
 
