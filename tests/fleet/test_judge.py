@@ -17,8 +17,9 @@ import pytest
 from tests.fleet_processes import Worker
 from tests.fleet_world import FleetWorld, many_world
 from tests.sandbox.partner_central_bench import make_body
+from tests.world import wait_until
 
-SLOW = 1.0
+SLOW = 3.0
 """Seconds for which an answer is held, so that another write begins beside it."""
 
 
@@ -61,7 +62,7 @@ def both_at_once(world: FleetWorld, workers: tuple[Worker, Worker]) -> None:
     world.witness.slow = {world.account("c00"): SLOW}
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(create, world, workers[0], "c00", world.deal("c00"))
-        time.sleep(SLOW / 2)
+        wait_until(lambda: bool(world.witness.writes), "the first one's call", 60)
         pool.submit(create, world, workers[1], "c00", world.deal("c00")).result()
         first.result()
 
